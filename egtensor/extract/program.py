@@ -106,14 +106,18 @@ def verify(program: Program) -> Program:
     return program
 
 
-def _inferred(program: Program, step: Step) -> Types:
-    operands: Any = tuple(program.steps[a].type for a in step.args)
-    if step.op.type_rule is not None:
-        return step.op.type_rule(step.op, operands, step.attributes, [])
-    assert step.op.promote is not None
-    dtypes = step.op.promote(step.op.name, tuple(t.dtype for t in operands))[len(operands) :]
+def node_type(op: Op, attrs: tuple[Any, ...], operands: tuple[Any, ...]) -> Types:
+    """The type of an operator applied to operands of these types."""
+    if op.type_rule is not None:
+        return op.type_rule(op, operands, dict(zip(op.attrs, attrs, strict=True)), [])
+    assert op.promote is not None
+    dtypes = op.promote(op.name, tuple(t.dtype for t in operands))[len(operands) :]
     types = tuple(TensorType(d, operands[0].shape) for d in dtypes)
-    return types[0] if step.op.results == 1 else types
+    return types[0] if op.results == 1 else types
+
+
+def _inferred(program: Program, step: Step) -> Types:
+    return node_type(step.op, step.attrs, tuple(program.steps[a].type for a in step.args))
 
 
 def _rank_and_dtype(types: Types) -> Iterable[Any]:

@@ -166,7 +166,8 @@ class Op:
     facts        what is known of the result, given facts of the operands
     commutative  operands may be exchanged, bit for bit
     associative  over the reals; groupings differ by rounding only
-    cost         work per element of the result (of the operand, for reductions), in float32 additions
+    cost         work per element of the result (of the operand, for reductions), in float32 additions;
+                 library routines: (operand types, attributes) -> the whole work, as an extent
     fallible     can fail at run time: never moved out of a branch or a loop
     results      number of results
     """
@@ -185,7 +186,7 @@ class Op:
     facts: tuple[Clause, ...] = ()
     commutative: bool = False
     associative: bool = False
-    cost: float
+    cost: float | Callable[[tuple[TensorType, ...], Attrs], Extent]
     fallible: bool = False
     results: int = 1
     doc: str = field(default="")

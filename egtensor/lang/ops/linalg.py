@@ -37,7 +37,8 @@ def swap_last(x: Any) -> Any:
 
 
 matmul = Op(
-    name="matmul", numpy=np.matmul, arity=2, body=Library("matmul"), type_rule=_matmul_type, cost=2,
+    name="matmul", numpy=np.matmul, arity=2, body=Library("matmul"), type_rule=_matmul_type,
+    cost=lambda types, _: types[0].size * types[1].shape[-1],
     vjp=lambda g, z, x, y: (matmul(g, swap_last(y)), matmul(swap_last(x), g)),
     facts=kept(INTEGER, GE0, FINITE, arity=2),
     doc="Products of matrices of one dtype, over leading axes of equal sizes.",

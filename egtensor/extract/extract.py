@@ -1,0 +1,111 @@
+"""Choosing programs from a saturated e-graph: the cheapest few, and always the one as written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from egtensor.extract.cost import NEVER, CostModel
+from egtensor.extract.program import Program, Step, node_type
+from egtensor.extract.search import (
+    Choice,
+    Graph,
+    cheapest_tree,
+    greedy_sharing,
+    local_search,
+    prune,
+    total,
+)
+from egtensor.lang.op import Types
+from egtensor.rules.classes import EClasses
+
+GREEDY_LIMIT = 4000  # classes above which the second start costs more than it finds
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """A program and its estimated cost in seconds."""
+
+    program: Program
+    cost: float
+
+
+def extract(classes: EClasses, cost_model: CostModel, k: int = 3) -> tuple[Extracted, ...]:
+    """The ``k`` cheapest programs found, cheapest first, and then the program as written."""
+    types = infer_types(classes)
+    graph = _priced(classes, types, cost_model)
+    tree = cheapest_tree(graph)
+    written = [s if s >= 0 else t for s, t in zip(classes.source, tree, strict=True)]
+    starts = [written, tree]
+    if len(graph.live) <= GREEDY_LIMIT:
+        starts.append(greedy_sharing(graph))
+    found: dict[tuple[int, ...], float] = {}
+    for start in sorted(starts, key=lambda c: total(graph, c))[:2]:
+        choice = local_search(graph, start)
+        found.setdefault(tuple(choice), total(graph, choice))
+    ranked = sorted(found.items(), key=lambda item: item[1])[: k - 1]
+    results = [Extracted(_program(classes, types, list(c)), cost) for c, cost in ranked]
+    as_written = Extracted(_program(classes, types, written), total(graph, written))
+    return (*(r for r in results if r.program != as_written.program), as_written)
+
+
+def _priced(classes: EClasses, types: list[Types | None], cost_model: CostModel) -> Graph:
+    costs = []
+    roots = set(classes.roots)
+    for n, node in enumerate(classes.nodes):
+        operands = tuple(types[a] for a in node.args)
+        result = types[classes.class_of[n]]
+        if result is None or None in operands:
+            costs.append(NEVER)
+            continue
+        attrs = dict(zip(node.op.attrs, node.attrs, strict=True))
+        cost = cost_model.node(node.op, attrs, operands, result)  # type: ignore[arg-type]  # none is None
+        costs.append(cost + (cost_model.result(result) if classes.class_of[n] in roots else 0.0))
+    return prune(
+        costs, [n.args for n in classes.nodes], classes.members, classes.class_of, classes.roots
+    )
+
+
+def infer_types(classes: EClasses) -> list[Types | None]:
+    """The type of every class; those only rules made get theirs from the type rules."""
+    types = list(classes.types)
+    changed = None in types
+    while changed:
+        changed = False
+        for n, node in enumerate(classes.nodes):
+            c = classes.class_of[n]
+            if types[c] is None and all(types[a] is not None for a in node.args):
+                types[c] = node_type(node.op, node.attrs, tuple(types[a] for a in node.args))
+                changed = True
+    return types
+
+
+def _program(classes: EClasses, types: list[Types | None], choice: Choice) -> Program:
+    """The steps of the chosen e-nodes, operands first."""
+    place: dict[int, int] = {}
+    steps: list[Step] = []
+    for root in classes.roots:
+        stack = [(root, 0)]
+        while stack:
+            c, k = stack.pop()
+            if c in place:
+                continue
+            node = classes.nodes[choice[c]]
+            while k < len(node.args) and node.args[k] in place:
+                k += 1
+            if k < len(node.args):
+                stack += [(c, k + 1), (node.args[k], 0)]
+                continue
+            place[c] = len(steps)
+            operands = tuple(steps[place[a]].type for a in node.args)
+            rules = (node.rule,) if node.rule is not None else ()
+            steps.append(
+                Step(
+                    node.op,
+                    tuple(place[a] for a in node.args),
+                    node.attrs,
+                    node_type(node.op, node.attrs, operands),
+                    classes.lines[c],
+                    rules,
+                )
+            )
+    return Program(tuple(steps), tuple(place[r] for r in classes.roots))

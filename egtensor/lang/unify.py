@@ -1,0 +1,106 @@
+"""Solving the equalities of sizes that an expression implies, so that equal sizes are one size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from egtensor.errors import ShapeError
+from egtensor.lang.dims import Dim, Extent, Size, as_size, sizes_of, substitute
+from egtensor.lang.expr import Expr, Line, fold, remake, toposort
+from egtensor.lang.subgraph import SubGraph
+from egtensor.lang.types import TensorType
+
+
+@dataclass(frozen=True)
+class Unified:
+    """Expressions with one name per size, and the equalities that are left to check in a call.
+
+    inputs      new input or shared node for each old one
+    equalities  pairs of extents that must be equal, with the line that needs it
+    """
+
+    roots: tuple[Expr, ...]
+    inputs: dict[Expr, Expr]
+    equalities: tuple[tuple[Extent, Extent, Line], ...]
+
+
+def unify(roots: Sequence[Expr], extra: Sequence[Expr] = ()) -> Unified:
+    """Solve every equality of sizes in ``roots`` and rebuild them with the solutions.
+
+    extra   input or shared nodes that need a new node although no root uses them
+    raises  ShapeError where two known sizes differ, with the user's line
+    """
+    order = toposort([*roots, *extra])
+    solution: dict[Size, Extent] = {}
+    left: list[tuple[Extent, Extent, Line]] = []
+    for node in order:
+        for a, b in node.equalities:
+            _solve(a, b, node, solution, left)
+    leaves = [n for n in order if n.op.name in ("input", "shared")]
+    if not solution:
+        return Unified(tuple(roots), {n: n for n in leaves}, tuple(left))
+    values = fold([*roots, *extra], lambda n, args: _substituted(n, args, solution))
+    kept = tuple((_final(a, solution), _final(b, solution), line) for a, b, line in left)
+    return Unified(tuple(values[r] for r in roots), {n: values[n] for n in leaves}, kept)
+
+
+def _solve(
+    a: Extent,
+    b: Extent,
+    node: Expr,
+    solution: dict[Size, Extent],
+    left: list[tuple[Extent, Extent, Line]],
+) -> None:
+    a, b = _final(a, solution), _final(b, solution)
+    if a == b:
+        return
+    if isinstance(a, int) and isinstance(b, int):
+        where = f" ({node.line[0]}:{node.line[1]})" if node.line else ""
+        raise ShapeError(
+            f"{node.op.name}: the sizes {a} and {b} must be equal{where}\n"
+            f"  other operations on the same tensors fix them to different numbers\n"
+            f"  fix: reshape or slice one of the operands"
+        )
+    for size, other in ((as_size(b), a), (as_size(a), b)):
+        # the younger size gives way, so that names of first mention survive
+        if size is not None and size not in sizes_of(other):
+            older = as_size(other)
+            if older is not None and older.serial > size.serial:
+                size, other = older, _other(a, b, other)
+            for known in solution:
+                solution[known] = substitute(solution[known], {size: other})
+            solution[size] = other
+            return
+    left.append((a, b, node.line))
+
+
+def _other(a: Extent, b: Extent, one: Extent) -> Extent:
+    return b if one == a else a
+
+
+def _final(extent: Extent, solution: dict[Size, Extent]) -> Extent:
+    return substitute(extent, solution) if isinstance(extent, Dim) and solution else extent
+
+
+def _substituted(node: Expr, args: list[Expr], solution: dict[Size, Extent]) -> Expr:
+    attrs = tuple(map_extents(a, solution) for a in node.attrs)
+    if attrs == node.attrs and all(a is b for a, b in zip(args, node.args, strict=True)):
+        return node
+    return remake(node, tuple(args), attrs)
+
+
+def map_extents(value: Any, solution: dict[Size, Extent]) -> Any:
+    """An attribute with its sizes substituted."""
+    match value:
+        case Dim():
+            return substitute(value, solution)
+        case TensorType(dtype, shape):
+            return TensorType(dtype, tuple(map_extents(e, solution) for e in shape))
+        case SubGraph():
+            return value.map_nodes(lambda n, args: _substituted(n, args, solution))
+        case tuple():
+            return tuple(map_extents(v, solution) for v in value)
+        case _:
+            return value
