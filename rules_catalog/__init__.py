@@ -1,0 +1,24 @@
+"""The rules egtensor knows, one file per family of operators; each file names its Family ``F``."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from egtensor.rules.dsl import Family
+from egtensor.rules.rule import REAL, Domain
+from egtensor.rules.ruleset import RuleSet
+
+
+@lru_cache(maxsize=1)
+def families() -> tuple[Family, ...]:
+    """All families of the catalogue, by name."""
+    modules = sorted(m.name for m in iter_modules(__path__))
+    return tuple(import_module(f"{__name__}.{m}").F for m in modules)
+
+
+@lru_cache(maxsize=None)
+def rules(allow: Domain = REAL) -> RuleSet:
+    """The rules of the catalogue that ``allow`` admits."""
+    return RuleSet(r for family in families() for r in family).allowed(allow)
