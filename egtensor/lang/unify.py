@@ -8,42 +8,50 @@ from typing import Any
 
 from egtensor.errors import ShapeError
 from egtensor.lang.dims import Dim, Extent, Size, as_size, sizes_of, substitute
-from egtensor.lang.expr import Expr, Line, fold, remake, toposort
+from egtensor.lang.expr import Expr, Line, fold, make, remake, toposort
+from egtensor.lang.facts import NOTHING
+from egtensor.lang.op import OPS
 from egtensor.lang.subgraph import SubGraph
 from egtensor.lang.types import TensorType
 
 
 @dataclass(frozen=True)
 class Unified:
-    """Expressions with one name per size, and the equalities that are left to check in a call.
+    """Expressions with one name per size, over inputs numbered by position.
 
-    inputs      new input or shared node for each old one
-    equalities  pairs of extents that must be equal, with the line that needs it
+    inputs      the numbered input nodes
+    equalities  pairs of extents that must be equal in a call, with the line that needs it
     """
 
     roots: tuple[Expr, ...]
-    inputs: dict[Expr, Expr]
+    inputs: tuple[Expr, ...]
     equalities: tuple[tuple[Extent, Extent, Line], ...]
 
 
-def unify(roots: Sequence[Expr], extra: Sequence[Expr] = ()) -> Unified:
-    """Solve every equality of sizes in ``roots`` and rebuild them with the solutions.
+def unify(roots: Sequence[Expr], inputs: Sequence[Expr]) -> Unified:
+    """Solve the equalities of sizes that ``roots`` imply, and number their inputs.
 
-    extra   input or shared nodes that need a new node although no root uses them
+    inputs  all input and shared nodes, in the order of the numbers they get; a shared variable
+            becomes an input like any other
     raises  ShapeError where two known sizes differ, with the user's line
     """
-    order = toposort([*roots, *extra])
     solution: dict[Size, Extent] = {}
     left: list[tuple[Extent, Extent, Line]] = []
-    for node in order:
+    for node in toposort(roots):
         for a, b in node.equalities:
             _solve(a, b, node, solution, left)
-    leaves = [n for n in order if n.op.name in ("input", "shared")]
-    if not solution:
-        return Unified(tuple(roots), {n: n for n in leaves}, tuple(left))
-    values = fold([*roots, *extra], lambda n, args: _substituted(n, args, solution))
+    numbered = {}
+    for k, old in enumerate(inputs):
+        type_ = map_extents(old.type, solution)
+        facts = old.attrs[3] if old.op.name == "input" else NOTHING
+        new = make(OPS["input"], (), (k, old.attrs[1], type_, facts))
+        new.line = old.line
+        numbered[old] = new
+    values = fold(
+        roots, lambda n, args: numbered[n] if n in numbered else _substituted(n, args, solution)
+    )
     kept = tuple((_final(a, solution), _final(b, solution), line) for a, b, line in left)
-    return Unified(tuple(values[r] for r in roots), {n: values[n] for n in leaves}, kept)
+    return Unified(tuple(values[r] for r in roots), tuple(numbered.values()), kept)
 
 
 def _solve(
