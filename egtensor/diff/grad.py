@@ -22,6 +22,7 @@ from egtensor.errors import GradientError, UnsupportedError
 from egtensor.lang import expr
 from egtensor.lang.dims import Dim
 from egtensor.lang.expr import Expr, constant, rebuild, scalar, toposort
+from egtensor.lang.ops.elementwise import add
 from egtensor.lang.ops.shape import join, reshape
 from egtensor.lang.types import TensorType
 
@@ -85,7 +86,7 @@ def vjp(y: Any, x: Any, g: Any) -> Any:
     outputs: dict[Expr, Expr] = {}
     for out, cotangent in zip(ys, gs, strict=True):
         given = direction("vjp", differentiable("vjp", out), cotangent)
-        outputs[out] = outputs[out] + given if out in outputs else given
+        outputs[out] = add(outputs[out], given) if out in outputs else given
     targets = [differentiable("vjp", t) for t in listed(x)]
     made = pull_back(list(outputs), list(outputs.values()), targets)
     found = [_zeros(t) if d is None else d for t, d in zip(targets, made, strict=True)]

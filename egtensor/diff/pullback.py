@@ -110,7 +110,7 @@ class _Cotangent:
 
     def total(self) -> Expr:
         g, mask = self.split()
-        return g if mask is None else where(mask, g, 0)  # type: ignore[no-any-return]
+        return g if mask is None else where(mask, g, 0)
 
 
 def _sum(values: Sequence[Expr]) -> Expr:
