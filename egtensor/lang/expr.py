@@ -18,7 +18,7 @@ from egtensor.errors import TypeRuleError, UnsupportedError
 from egtensor.lang.constant import ConstantData
 from egtensor.lang.dims import Dim, Extent, Shape
 from egtensor.lang.number import Number
-from egtensor.lang.op import FUNCTIONS, OPS, Derived, Op, Types
+from egtensor.lang.op import FUNCTIONS, OPS, Op, Types
 from egtensor.lang.types import (
     BOOL,
     FLOAT64,
@@ -42,16 +42,7 @@ class Expr:
     Two expressions built alike are one object. ``==`` is elementwise; use ``is`` or ``et.same``.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "args",
-        "attrs",
-        "equalities",
-        "line",
-        "op",
-        "serial",
-        "type",
-    )
+    __slots__ = ("__weakref__", "args", "attrs", "equalities", "line", "op", "serial", "type")
     __array_ufunc__: Any = None  # NumPy arrays leave binary operators to expressions
     __array_priority__ = 1000
 
@@ -237,9 +228,7 @@ def _type_of(
 ) -> Types:
     types = tuple(a.type for a in args)
     if op.type_rule is not None:
-        return op.type_rule(
-            op, types, dict(zip(op.attrs, attrs, strict=True)), equalities
-        )
+        return op.type_rule(op, types, dict(zip(op.attrs, attrs, strict=True)), equalities)
     assert op.promote is not None
     shape = broadcast_shapes(op.name, types, equalities)
     results = op.promote(op.name, tuple(t.dtype for t in types))[len(args) :]
@@ -263,11 +252,7 @@ def apply(op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
             f"  its attributes are: {', '.join(op.attrs) or 'none'}\n"
             f"  fix: pass exactly these by name"
         )
-    args = (
-        elementwise_operands(op, operands)
-        if op.promote
-        else tuple(map(as_expr, operands))
-    )
+    args = elementwise_operands(op, operands) if op.promote else tuple(map(as_expr, operands))
     node = make(op, args, tuple(attrs[n] for n in op.attrs))
     return items(node) if op.results > 1 else node
 
@@ -390,8 +375,7 @@ def broadcast(x: Expr, shape: Shape) -> Expr:
         return x  # only sizes that are equal when the function runs
     if x.op.name in ("literal", "extent"):
         return scalar(
-            x.attrs[0].value if x.op.name == "literal" else x.attrs[0],
-            x.type.with_shape(shape),
+            x.attrs[0].value if x.op.name == "literal" else x.attrs[0], x.type.with_shape(shape)
         )
     return make(OPS["broadcast_to"], (x,), (shape,))
 
@@ -429,9 +413,7 @@ def toposort(roots: Iterable[Expr]) -> list[Expr]:
     return order
 
 
-def fold(
-    roots: Iterable[Expr], node: Callable[[Expr, list[Any]], Any]
-) -> dict[Expr, Any]:
+def fold(roots: Iterable[Expr], node: Callable[[Expr, list[Any]], Any]) -> dict[Expr, Any]:
     """Evaluate bottom-up: ``node(expr, values of its operands)`` for every node, each once."""
     values: dict[Expr, Any] = {}
     for expr in toposort(roots):
@@ -459,26 +441,9 @@ def rebuild(roots: Iterable[Expr], replaced: dict[Expr, Expr]) -> list[Expr]:
     return [values[r] for r in roots]
 
 
-def remake(
-    expr: Expr, args: tuple[Expr, ...], attrs: tuple[Any, ...] | None = None
-) -> Expr:
+def remake(expr: Expr, args: tuple[Expr, ...], attrs: tuple[Any, ...] | None = None) -> Expr:
     """A node like ``expr`` with other operands or attributes, at the same user's line."""
     made = make(expr.op, args, expr.attrs if attrs is None else attrs)
     if made.line != expr.line and made.serial > expr.serial:
         made.line = expr.line
     return made
-
-
-def resolve(roots: Iterable[Expr]) -> list[Expr]:
-    """The roots with every node that stands for other operators replaced by what it stands for."""
-    roots = list(roots)
-
-    def node(expr: Expr, args: list[Expr]) -> Expr:
-        if isinstance(expr.op.body, Derived):
-            return expr.op.body.expand(tuple(args), **expr.attributes)  # type: ignore[no-any-return]
-        if all(a is b for a, b in zip(args, expr.args, strict=True)):
-            return expr
-        return remake(expr, tuple(args))
-
-    values = fold(roots, node)
-    return [values[r] for r in roots]

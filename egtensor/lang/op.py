@@ -140,12 +140,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Derived:
-    """Exists only until it is resolved into other operators: the pullbacks of diff/.
-
-    expand  (operands, attributes) -> the expression it stands for; ``expr.resolve`` applies it
-    """
-
-    expand: Callable[..., Any]
+    """Exists only until it is resolved into other operators: the pullbacks of diff/."""
 
 
 Body = (
@@ -198,17 +193,11 @@ class Op:
 
     def __post_init__(self) -> None:
         if self.name in OPS:
-            raise ValueError(
-                f"operator {self.name!r} is defined twice; rename one of them"
-            )
+            raise ValueError(f"operator {self.name!r} is defined twice; rename one of them")
         if (self.partials is None) == (self.vjp is None):
-            raise ValueError(
-                f"operator {self.name!r} needs exactly one of partials and vjp"
-            )
+            raise ValueError(f"operator {self.name!r} needs exactly one of partials and vjp")
         if (self.promote is None) == (self.type_rule is None):
-            raise ValueError(
-                f"operator {self.name!r} needs exactly one of promote and type_rule"
-            )
+            raise ValueError(f"operator {self.name!r} needs exactly one of promote and type_rule")
         OPS[self.name] = self
 
     @property
@@ -228,7 +217,7 @@ class Op:
 
         def vjp(g: Any, y: Any, *operands: Any, **attrs: Any) -> tuple[Any, ...]:
             given = partials(*operands, y, **attrs)
-            return tuple(None if p is None else _scaled(g, p) for p in given)
+            return tuple(None if p is None else g if _is_one(p) else g * p for p in given)
 
         return vjp
 
@@ -253,13 +242,8 @@ def _op_named(name: str) -> Op:
     return OPS[name]
 
 
-def _scaled(g: Any, p: Any) -> Any:
-    """``g * p``; None for zero."""
-    match p:
-        case int() | float():
-            return None if p == 0 else g if p == 1 else -g if p == -1 else g * p
-        case _:
-            return g * p
+def _is_one(p: Any) -> bool:
+    return isinstance(p, (int, float)) and p == 1
 
 
 FUNCTIONS: dict[str, Function] = {}
@@ -288,9 +272,7 @@ class Function:
         return self.build.__doc__
 
 
-def composed(
-    numpy: Callable[..., Any], name: str | None = None
-) -> Callable[..., Function]:
+def composed(numpy: Callable[..., Any], name: str | None = None) -> Callable[..., Function]:
     """Register the decorated function as the composition that computes ``numpy``."""
 
     def register(build: Callable[..., Any]) -> Function:
