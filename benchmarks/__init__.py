@@ -1,0 +1,1 @@
+"""Measure egtensor next to other array compilers on one machine; see README.md."""
