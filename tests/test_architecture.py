@@ -48,6 +48,7 @@ FILES = sorted(
     for path in (ROOT / folder).rglob("*.py")
 )
 CATALOGUE = [p for p in FILES if p.parts[0] == "rules_catalog" and p.name != "__init__.py"]
+RECORDS = [p for p in FILES if p.parts[1:3] == ("lang", "ops")]
 
 
 def tree(path: Path) -> ast.Module:
@@ -168,3 +169,8 @@ def test_a_catalogue_line_fits(path):
     lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
     assert "# fmt: off" in lines
     assert max(map(len, lines)) <= 120
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=str)
+def test_a_line_of_a_record_fits(path):
+    assert max(map(len, (ROOT / path).read_text(encoding="utf-8").splitlines())) <= 120
