@@ -1,1 +1,1 @@
-
+"""Derivatives: traversals of expressions; the derivative of an operator is in its record."""

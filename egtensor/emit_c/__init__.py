@@ -1,1 +1,1 @@
-
+"""From a plan to C, and from C to a compiled function."""

@@ -1,1 +1,1 @@
-
+"""From a saturated e-graph to the cheapest programs."""
