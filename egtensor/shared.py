@@ -29,6 +29,10 @@ class Container:
         self.default_update: Expr | None = None
         self._variable: weakref.ref[SharedVariable] | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        sizes = tuple(e if isinstance(e, int) else None for e in self.type.shape)
+        return restore, (self.storage.array, self.name, self.type.dtype.name, sizes)
+
     @property
     def variable(self) -> SharedVariable:
         """The expression."""

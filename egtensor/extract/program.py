@@ -8,6 +8,7 @@ from typing import Any
 
 from egtensor.errors import VerifyError
 from egtensor.lang.expr import Expr, Line, toposort
+from egtensor.lang.dims import Extent
 from egtensor.lang.op import Op, Types
 from egtensor.lang.types import TensorType
 
@@ -42,10 +43,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Program:
-    """Steps in an order in which they can run, and the places of the results."""
+    """Steps in an order in which they can run, and the places of the results.
+
+    equalities  sizes that must be equal in a call, beyond what the types of the inputs say
+    """
 
     steps: tuple[Step, ...]
     results: tuple[int, ...]
+    equalities: tuple[tuple[Extent, Extent, Line], ...] = ()
 
     def __str__(self) -> str:
         return show(self)
@@ -84,6 +89,7 @@ def drop_unused(program: Program) -> Program:
     return Program(
         steps=tuple(replace(s, args=tuple(place[a] for a in s.args)) for s in steps),
         results=tuple(place[r] for r in program.results),
+        equalities=program.equalities,
     )
 
 

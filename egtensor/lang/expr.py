@@ -34,6 +34,7 @@ from egtensor.lang.types import (
 Line = tuple[str, int] | None
 _NODES: WeakValueDictionary[tuple[Any, ...], Expr] = WeakValueDictionary()
 _serial = count()
+_symbols = count(1 << 20)  # above the numbers of inputs by position
 
 
 class Expr:
@@ -123,9 +124,9 @@ class Expr:
         return f"<{self.type}: {self}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from egtensor.lang.serialize import dump_roots, load_root
+        from egtensor.lang.serialize import dump_with_containers, load_root
 
-        return load_root, (dump_roots([self]),)
+        return load_root, dump_with_containers([self])
 
     def __getitem__(self, index: Any) -> Expr:
         return FUNCTIONS["getitem"](self, index)  # type: ignore[no-any-return]
@@ -419,6 +420,11 @@ def fold(roots: Iterable[Expr], node: Callable[[Expr, list[Any]], Any]) -> dict[
     for expr in toposort(roots):
         values[expr] = node(expr, [values[a] for a in expr.args])
     return values
+
+
+def new_serial() -> int:
+    """A number no other symbol has."""
+    return next(_symbols)
 
 
 def same(a: Expr, b: Expr) -> bool:

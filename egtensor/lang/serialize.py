@@ -23,7 +23,7 @@ from egtensor.lang.dims import (
     maximum,
     minimum,
 )
-from egtensor.lang.expr import Expr, make, toposort
+from egtensor.lang.expr import Expr, make, new_serial, toposort
 from egtensor.lang.facts import Fact
 from egtensor.lang.number import Number
 from egtensor.lang.op import OPS
@@ -34,9 +34,11 @@ from egtensor.lang.types import TensorType
 class _Writer:
     """Encodes attributes, numbering sizes and inputs as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_numbers: bool = False) -> None:
+        self.keep_numbers = keep_numbers
         self.sizes: dict[Size, int] = {}
         self.inputs: dict[Any, int] = {}
+        self.containers: dict[Any, int] = {}
 
     def number(self, size: Size) -> int:
         return self.sizes.setdefault(size, len(self.sizes))
@@ -44,9 +46,7 @@ class _Writer:
     def extent(self, extent: Extent) -> Any:
         if isinstance(extent, int):
             return extent
-        return [
-            [c, [[self.atom(a), p] for a, p in monomial]] for monomial, c in extent.terms
-        ]
+        return [[c, [[self.atom(a), p] for a, p in monomial]] for monomial, c in extent.terms]
 
     def atom(self, atom: Size | SizeCall) -> Any:
         if isinstance(atom, Size):
@@ -76,7 +76,12 @@ class _Writer:
             case bool() | int() | str() | None:
                 return value
             case _:
-                return {"shared": self.inputs.setdefault(value, len(self.inputs))}
+                return {"container": self.containers.setdefault(value, len(self.containers))}
+
+    def number_of_input(self, node: Expr) -> int:
+        if self.keep_numbers:
+            return int(node.attrs[0])
+        return self.inputs.setdefault((node.op.name, node.attrs[0]), len(self.inputs))
 
     def nodes(self, roots: Sequence[Expr]) -> Any:
         order = toposort(roots)
@@ -85,7 +90,7 @@ class _Writer:
         for node in order:
             attrs = list(node.attrs)
             if node.op.name in ("input", "shared"):
-                attrs[0] = self.inputs.setdefault((node.op.name, attrs[0]), len(self.inputs))
+                attrs[0] = self.number_of_input(node)
             written.append(
                 [node.op.name, [place[a] for a in node.args], [self.attr(a) for a in attrs]]
             )
@@ -94,19 +99,31 @@ class _Writer:
 
 def dump_roots(roots: Sequence[Expr]) -> str:
     """The text of some expressions; the values of shared variables are not in it."""
-    return json.dumps(_document(roots), separators=(",", ":"))
+    return dump_with_containers(roots)[0]
 
 
-def _document(roots: Sequence[Expr]) -> Any:
+def dump_numbered(roots: Sequence[Expr]) -> str:
+    """The text of expressions whose inputs are numbered by position; the numbers are kept."""
+    writer = _Writer(keep_numbers=True)
+    nodes = writer.nodes(roots)
+    return json.dumps(
+        {"sizes": [[s.name, s.hint] for s in writer.sizes], "nodes": nodes}, separators=(",", ":")
+    )
+
+
+def dump_with_containers(roots: Sequence[Expr]) -> tuple[str, tuple[Any, ...]]:
+    """The text, and the containers of the shared variables it mentions by number."""
     writer = _Writer()
     nodes = writer.nodes(roots)
-    return {"sizes": [[s.name, s.hint] for s in writer.sizes], "nodes": nodes}
+    document = {"sizes": [[s.name, s.hint] for s in writer.sizes], "nodes": nodes}
+    return json.dumps(document, separators=(",", ":")), tuple(writer.containers)
 
 
 class _Reader:
     """Decodes attributes; sizes and inputs become new ones."""
 
-    def __init__(self, sizes: Iterable[Any]) -> None:
+    def __init__(self, sizes: Iterable[Any], containers: Sequence[Any]) -> None:
+        self.containers = containers
         self.sizes = [Dim((((((Size(name, hint), 1),)), 1),)) for name, hint in sizes]
         self.serials: dict[int, int] = {}
 
@@ -153,27 +170,41 @@ class _Reader:
                 return SubGraph(tuple(roots[: value[1]]), tuple(roots[value[1] :]))
             case "fact":
                 return Fact(value)
+            case "container":
+                return self.containers[value]
             case _:
                 raise ValueError(f"unknown attribute kind {kind!r} in a serialised expression")
 
     def nodes(self, written: Any) -> list[Expr]:
-        from egtensor.lang.api import new_serial
-
         made: list[Expr] = []
         for name, args, attrs in written[0]:
             values = [self.attr(a) for a in attrs]
+            if name == "shared":
+                made.append(values[3].variable)
+                continue
             if name == "input":
-                values[0] = self.serials.setdefault(attrs[0], new_serial())
+                if attrs[0] not in self.serials:
+                    self.serials[attrs[0]] = new_serial()
+                values[0] = self.serials[attrs[0]]
             made.append(make(OPS[name], tuple(made[a] for a in args), tuple(values)))
         return [made[r] for r in written[1]]
 
 
-def load_roots(text: str) -> list[Expr]:
-    """The expressions of a text, over new inputs and new sizes."""
+def load_roots(text: str, containers: Sequence[Any] = ()) -> list[Expr]:
+    """The expressions of a text, over new inputs and new sizes, and the shared variables given."""
     document = json.loads(text)
-    return _Reader(document["sizes"]).nodes(document["nodes"])
+    return _Reader(document["sizes"], containers).nodes(document["nodes"])
 
 
-def load_root(text: str) -> Expr:
+def load_numbered(text: str) -> list[Expr]:
+    """The expressions of a text whose inputs are numbered by position, numbers kept."""
+    document = json.loads(text)
+    reader = _Reader(document["sizes"], ())
+    written = document["nodes"]
+    reader.serials = {a[0]: a[0] for name, _, a in written[0] if name == "input"}
+    return reader.nodes(written)
+
+
+def load_root(text: str, containers: Sequence[Any] = ()) -> Expr:
     """The one expression of a text."""
-    return load_roots(text)[0]
+    return load_roots(text, containers)[0]

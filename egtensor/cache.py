@@ -1,0 +1,190 @@
+"""The disk cache of chosen programs: what was optimised once is not optimised again.
+
+One JSON file per request, named by a digest of everything that could change the result.  Files are
+written under a temporary name and then renamed, so that a reader never sees half of one; whatever cannot
+be read is compiled anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import warnings
+from functools import cache as memoized
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from egtensor.compiled import History
+from egtensor.config import config
+from egtensor.extract.program import Program, from_exprs, to_exprs
+from egtensor.kernels.target import Source
+from egtensor.lang.serialize import dump_numbered, load_numbered
+from egtensor.lang.unify import Unified
+from egtensor.report import FunctionReport
+
+if TYPE_CHECKING:
+    from egtensor.function import Options
+
+FORMAT = 1
+
+
+def key(request: Unified, options: Options) -> str:
+    """The digest of a request: expressions, rules, limits, costs, target, versions."""
+    parts = (
+        dump_numbered([*request.roots, *request.inputs]),
+        repr(request.equalities),
+        options.rules.digest,
+        repr(options.limits),
+        repr(options.cost_model),
+        options.accuracy,
+        options.target.name,
+        str(config.threads),
+        _versions(),
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
+
+
+@memoized
+def _versions() -> str:
+    def of(name: str) -> str:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return "source"
+
+    return json.dumps(
+        [
+            FORMAT,
+            of("egtensor"),
+            of("egglog"),
+            np.__version__,
+            _digest_of_sources(),
+            platform.machine(),
+        ]
+    )
+
+
+def _digest_of_sources() -> str:
+    """Sizes and times of the compiler's own files: editing it must not find old results."""
+    root = Path(__file__).parent
+    files = sorted([*root.rglob("*.py"), *root.rglob("*.c"), *root.rglob("*.json")])
+    stamps = (f"{f.relative_to(root)}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
+    return hashlib.sha256("\n".join(stamps).encode()).hexdigest()[:16]
+
+
+def _path(digest: str) -> Path:
+    return Path(config.cache_dir) / "programs" / f"{digest}.json"
+
+
+def load(digest: str, request: Unified, options: Options) -> History | None:
+    """The history kept under ``digest``, or None."""
+    if not config.cache:
+        return None
+    try:
+        kept = json.loads(_path(digest).read_text())
+        source = Source.from_json(kept["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    report = FunctionReport(
+        nodes=kept["nodes"], cost_written=kept["cost_written"], cost=kept["cost"], cached=True
+    )
+    return CachedHistory(request.roots, kept["program"], source, report, options)
+
+
+class CachedHistory(History):
+    """A history whose program is read from its text when somebody asks for it."""
+
+    def __init__(
+        self, exprs: Any, program_text: str, source: Source, report: FunctionReport, options: Any
+    ) -> None:
+        self.exprs, self.source, self.report, self.options = exprs, source, report, options
+        self.program_text = program_text
+        self._program: Program | None = None
+        self._explanation = None
+
+    @property
+    def program(self) -> Program:  # type: ignore[override]  # a field of the base class, made late
+        """The chosen program."""
+        if self._program is None:
+            self._program = from_exprs(load_numbered(self.program_text))
+        return self._program
+
+
+def save(digest: str, history: History) -> None:
+    """Keep a history; a cache that cannot be written is reported once and then left alone."""
+    if not config.cache or not history.report.reproducible:
+        return
+    assert history.source is not None
+    kept = {
+        "source": history.source.to_json(),
+        "program": program_text(history),
+        "nodes": history.report.nodes,
+        "cost_written": history.report.cost_written,
+        "cost": history.report.cost,
+    }
+    try:
+        write_atomically(_path(digest), json.dumps(kept).encode())
+    except OSError as error:
+        _warn_unwritable(error)
+
+
+def program_text(history: History) -> str:
+    """The chosen program as text."""
+    if isinstance(history, CachedHistory):
+        return history.program_text
+    return dump_numbered(to_exprs(history.program))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all; OSError where it cannot be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+_warned: set[str] = set()
+
+
+def _warn_unwritable(error: OSError) -> None:
+    where = str(config.cache_dir)
+    if where in _warned:
+        return
+    _warned.add(where)
+    warnings.warn(
+        f"the cache directory {where} cannot be written: {error.strerror}\n"
+        f"  compiled functions are kept for this process only\n"
+        f"  fix: make it writable, free space, or set EGTENSOR_CACHE_DIR",
+        RuntimeWarning,
+        stacklevel=4,
+    )
+
+
+def usage() -> tuple[int, int]:
+    """Files in the cache, and their bytes."""
+    files = [f for f in Path(config.cache_dir).rglob("*") if f.is_file()]
+    return len(files), sum(f.stat().st_size for f in files)
+
+
+def clear() -> int:
+    """Remove every file of the cache; how many there were."""
+    removed = 0
+    for f in sorted(Path(config.cache_dir).rglob("*"), reverse=True):
+        with contextlib.suppress(OSError):
+            if f.is_file():
+                f.unlink()
+                removed += 1
+            else:
+                f.rmdir()
+    return removed
