@@ -1,0 +1,59 @@
+"""egtensor: array expressions, optimised in an e-graph and compiled to C and CUDA."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from egtensor import errors
+from egtensor.config import config
+from egtensor.lang import api as _api
+
+__version__ = "0.1.0"
+
+globals().update(_api.names())
+
+# names whose modules are imported at first use
+_LAZY = {
+    "function": "function", "jit": "function", "vmap": "function", "optimize": "function", "bisect": "function",
+    "load": "function", "CompiledFunction": "function",
+    "shared": "shared", "SharedVariable": "shared",
+    "grad": "diff", "value_and_grad": "diff", "jvp": "diff", "vjp": "diff", "hvp": "diff", "jacobian": "diff",
+    "hessian": "diff",
+    "interpret": "lang.interpret",
+    "EXACT": "rules.rule", "REAL": "rules.rule", "FINITE": "rules.rule",
+}  # fmt: skip
+_MODULES = ("linalg", "random", "rules", "diff", "interop", "nn", "signal", "stats", "testing")
+
+__all__ = ["config", "errors", *_api.names(), *_LAZY, "linalg", "random", "rules"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        found = getattr(import_module(f"egtensor.{_LAZY[name]}"), name)
+        globals()[name] = found
+        return found
+    if name in _MODULES:
+        try:
+            return import_module(f"egtensor.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"egtensor.{name}":
+                raise
+    raise AttributeError(f"module 'egtensor' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Keeps ``egtensor.function`` the function when the module of that name is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _LAZY and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
