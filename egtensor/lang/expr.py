@@ -18,7 +18,7 @@ from egtensor.errors import TypeRuleError, UnsupportedError
 from egtensor.lang.constant import ConstantData
 from egtensor.lang.dims import Dim, Extent, Shape
 from egtensor.lang.number import Number
-from egtensor.lang.op import FUNCTIONS, OPS, Op, Types
+from egtensor.lang.op import FUNCTIONS, OPS, Derived, Op, Types
 from egtensor.lang.types import (
     BOOL,
     FLOAT64,
@@ -453,3 +453,24 @@ def remake(expr: Expr, args: tuple[Expr, ...], attrs: tuple[Any, ...] | None = N
     if made.line != expr.line and made.serial > expr.serial:
         made.line = expr.line
     return made
+
+
+def resolve(roots: Iterable[Expr]) -> list[Expr]:
+    """The roots with every node that stands for other operators replaced by what it stands for.
+
+    Sub-programs in attributes are resolved too.
+    """
+    from egtensor.lang.subgraph import SubGraph
+
+    roots = list(roots)
+
+    def node(expr: Expr, args: list[Expr]) -> Expr:
+        if isinstance(expr.op.body, Derived):
+            return expr.op.body.expand(tuple(args), **expr.attributes)  # type: ignore[no-any-return]
+        attrs = tuple(a.map_nodes(node) if isinstance(a, SubGraph) else a for a in expr.attrs)
+        if attrs == expr.attrs and all(a is b for a, b in zip(args, expr.args, strict=True)):
+            return expr
+        return remake(expr, tuple(args), attrs)
+
+    values = fold(roots, node)
+    return [values[r] for r in roots]

@@ -140,7 +140,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Derived:
-    """Exists only until it is resolved into other operators: the pullbacks of diff/."""
+    """Exists only until it is resolved into other operators: the pullbacks of diff/.
+
+    expand  (operands, attributes) -> the expression it stands for; ``expr.resolve`` applies it
+    """
+
+    expand: Callable[..., Any]
 
 
 Body = (
@@ -217,7 +222,7 @@ class Op:
 
         def vjp(g: Any, y: Any, *operands: Any, **attrs: Any) -> tuple[Any, ...]:
             given = partials(*operands, y, **attrs)
-            return tuple(None if p is None else g if _is_one(p) else g * p for p in given)
+            return tuple(None if p is None else _scaled(g, p) for p in given)
 
         return vjp
 
@@ -242,8 +247,13 @@ def _op_named(name: str) -> Op:
     return OPS[name]
 
 
-def _is_one(p: Any) -> bool:
-    return isinstance(p, (int, float)) and p == 1
+def _scaled(g: Any, p: Any) -> Any:
+    """``g * p``; None for zero."""
+    match p:
+        case int() | float():
+            return None if p == 0 else g if p == 1 else -g if p == -1 else g * p
+        case _:
+            return g * p
 
 
 FUNCTIONS: dict[str, Function] = {}
