@@ -52,7 +52,7 @@ fuzz: $(STAMP)
 	@$(PY) -m egtensor.testing fuzz $(N)
 
 bench: $(STAMP)
-	@$(PY) -m egtensor bench
+	@$(PY) -m benchmarks run $(ARGS)
 
 docs: $(STAMP)
 	@$(PY) -m egtensor rules --markdown > docs/rules.md

@@ -1,5 +1,6 @@
 """The benchmarks run, and judge what they measure."""
 
+import doctest
 import json
 from dataclasses import replace
 from importlib.util import find_spec
@@ -7,6 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from benchmarks import blocks, report
 from benchmarks.blocks import Block, ratio_interval, sample
 from benchmarks.campaign import SHORT, measure
 from benchmarks.ceilings import roofline
@@ -64,6 +66,11 @@ def test_reference_gives_one_result_per_output_and_state(chosen):
     assert len(result) == (1 + len(state) if state else 1)
     for value, expected in zip(result, expected_of(chosen), strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("module", [blocks, report], ids=["blocks", "report"])
+def test_examples_in_docstrings_hold(module):
+    assert doctest.testmod(module).failed == 0
 
 
 def test_inputs_are_the_same_in_every_draw():
