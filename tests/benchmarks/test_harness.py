@@ -49,7 +49,7 @@ def test_results_hold_no_path(tmp_path):
 
 
 @pytest.mark.skipif(
-    find_spec("egtensor.function") is None, reason="there is no compiler to measure"
+    find_spec("egtensor.emit_c._runtime") is None, reason="the C runtime of egtensor is not built"
 )
 def test_egtensor_is_right_with_and_without_rules(tmp_path):
     peers = (OURS, OURS_WITHOUT_RULES)
