@@ -17,8 +17,9 @@ globals().update(_api.names())
 
 # names whose modules are imported at first use
 _LAZY = {
-    "function": "function", "jit": "function", "vmap": "function", "optimize": "function", "bisect": "function",
-    "load": "function", "CompiledFunction": "function",
+    "function": "function", "optimize": "function", "jit": "tracing", "bisect": "check", "load": "store",
+    "CompiledFunction": "compiled", "InterpretedFunction": "compiled", "Limits": "rules.saturate",
+    "Family": "rules.dsl",
     "shared": "shared", "SharedVariable": "shared",
     "grad": "diff", "value_and_grad": "diff", "jvp": "diff", "vjp": "diff", "hvp": "diff", "jacobian": "diff",
     "hessian": "diff",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from egtensor.config import config
 from egtensor.errors import ShapeError, TypeRuleError
 from egtensor.lang import dims
 from egtensor.lang.dims import Dim, Extent
-from egtensor.lang.expr import Expr, as_expr, constant, make, same
+from egtensor.lang.expr import Expr, as_expr, constant, make, new_serial, same
 from egtensor.lang.facts import (
     FINITE,
     GE0,
@@ -34,7 +33,7 @@ from egtensor.lang.types import TensorType, as_dtype
 
 __all__ = [
     "Dim", "Expr", "as_expr", "col", "constant", "e", "euler_gamma", "inf", "matrix", "names", "nan", "newaxis",
-    "new_serial", "pi", "row", "same", "scalar", "size", "sizes", "tensor", "tensor3", "tensor4", "tensor5", "vector",
+    "pi", "row", "same", "scalar", "size", "sizes", "tensor", "tensor3", "tensor4", "tensor5", "vector",
 ]  # fmt: skip
 
 pi, e, euler_gamma, inf, nan, newaxis = math.pi, math.e, np.euler_gamma, math.inf, math.nan, None
@@ -43,13 +42,6 @@ INTERNAL = frozenset(
     "input shared constant literal extent item iota cast permute slice slice_add join gather scatter_add"
     " philox_bits scan cond".split()
 )
-_serials = count(1)
-
-
-def new_serial() -> int:
-    """A number for a new input."""
-    return next(_serials)
-
 
 def tensor(
     name: str | None = None,
@@ -171,5 +163,5 @@ row, col = CONSTRUCTORS["row"], CONSTRUCTORS["col"]
 def names() -> dict[str, Any]:
     """Every name of the array language: constants, constructors, operators and functions."""
     operators = {n: op for n, op in OPS.items() if n not in INTERNAL and not n.startswith("reduce_")}
-    own = {n: globals()[n] for n in __all__ if n not in ("names", "new_serial")}
+    own = {n: globals()[n] for n in __all__ if n != "names"}
     return {**operators, **FUNCTIONS, **CONSTRUCTORS, **own}
