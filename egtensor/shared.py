@@ -84,6 +84,13 @@ class SharedVariable(Expr):
         return Expr.__reduce__(self)
 
 
+def restore(value: Any, name: str, dtype: str, shape: tuple[int | None, ...]) -> Container:
+    """A container with a value, as it was pickled."""
+    array = np.asarray(value).astype(dtype, copy=False)
+    storage = Storage(np.array(array, order="C", copy=True))
+    return Container(storage, name, TensorType(array.dtype, _declared_sizes(name, array, shape)))
+
+
 def shared(
     value: Any, name: str | None = None, *, shape: Any = None, borrow: bool = False
 ) -> SharedVariable:
