@@ -49,7 +49,7 @@ class Function:
     updates         for each update value, the index of its variable in ``shared``
     packing         0: the one result, or None; 1: a list; 2: a dict by ``keys``
     keepalive       kept as long as the function, usually the Library
-    convert         called with arguments that are not as expected: (args, kwargs) -> conforming arrays
+    convert         called with unexpected arguments: (args, kwargs) -> conforming arrays
     error           (site, info) -> the exception to raise when the code returns a site
     gil_threshold   the GIL is released when egt_prepare estimates at least that many operations
     needs_blas      load BLAS first

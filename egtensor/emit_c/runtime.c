@@ -39,15 +39,15 @@ static PyObject *py_set_threads(PyObject *module, PyObject *value)
     long threads = PyLong_AsLong(value);
     if (threads < 1 || threads > EGT_MAX_THREADS) {
         if (!PyErr_Occurred())
-            PyErr_Format(PyExc_ValueError,
-                         "set_threads: got %ld\n  a pool has 1 to %d threads, the calling one included\n"
-                         "  fix: set_threads(1) to work without a pool", threads, EGT_MAX_THREADS);
+            PyErr_Format(
+                PyExc_ValueError,
+                "set_threads: got %ld\n  a pool has 1 to %d threads, the calling one included\n"
+                "  fix: set_threads(1) to work without a pool",
+                threads, EGT_MAX_THREADS);
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    pool_set_threads((int)threads);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS pool_set_threads((int)threads);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 static PyObject *py_get_threads(PyObject *module, PyObject *none)
@@ -64,16 +64,18 @@ static PyObject *py_load_blas(PyObject *module, PyObject *value)
     if (!PyUnicode_FSConverter(value, &path))
         return NULL;
     void *library;
-    Py_BEGIN_ALLOW_THREADS
-    library = dlopen(PyBytes_AS_STRING(path), RTLD_NOW | RTLD_LOCAL); /* never closed: code points into it */
-    Py_END_ALLOW_THREADS
-    Py_DECREF(path);
+    Py_BEGIN_ALLOW_THREADS library =
+        dlopen(PyBytes_AS_STRING(path),
+               RTLD_NOW | RTLD_LOCAL); /* never closed: code points into it */
+    Py_END_ALLOW_THREADS Py_DECREF(path);
     const char *missing = library ? blas_resolve(library) : NULL;
     if (library && !missing)
         Py_RETURN_NONE;
-    PyErr_Format(PyExc_OSError,
-                 "load_blas: %s%s\n  matrix products need the library of the package scipy-openblas32\n"
-                 "  fix: pip install scipy-openblas32", missing ? "no function " : "", missing ? missing : dlerror());
+    PyErr_Format(
+        PyExc_OSError,
+        "load_blas: %s%s\n  matrix products need the library of the package scipy-openblas32\n"
+        "  fix: pip install scipy-openblas32",
+        missing ? "no function " : "", missing ? missing : dlerror());
     return NULL;
 }
 
@@ -96,11 +98,15 @@ static PyObject *py_fail_alloc_after(PyObject *module, PyObject *value)
 }
 
 static PyMethodDef runtime_functions[] = {
-    {"set_threads", py_set_threads, METH_O, "Let parallel loops run on n threads, the calling one included."},
+    {"set_threads", py_set_threads, METH_O,
+     "Let parallel loops run on n threads, the calling one included."},
     {"get_threads", py_get_threads, METH_NOARGS, "The number of threads parallel loops may use."},
-    {"load_blas", py_load_blas, METH_O, "Open the library of scipy-openblas32 and turn its threads off."},
-    {"set_blas_loader", py_set_blas_loader, METH_O, "Set what is called before the first function that needs BLAS."},
-    {"fail_alloc_after", py_fail_alloc_after, METH_O, "Let the n-th allocation from now fail; 0: none. For tests."},
+    {"load_blas", py_load_blas, METH_O,
+     "Open the library of scipy-openblas32 and turn its threads off."},
+    {"set_blas_loader", py_set_blas_loader, METH_O,
+     "Set what is called before the first function that needs BLAS."},
+    {"fail_alloc_after", py_fail_alloc_after, METH_O,
+     "Let the n-th allocation from now fail; 0: none. For tests."},
     {NULL},
 };
 
@@ -124,7 +130,8 @@ static int install(PyObject *namespace)
     }
     registered = 1;
     for (int i = 0; i < 3; i++)
-        if (PyType_Ready(types[i]) < 0 || PyDict_SetItemString(namespace, names[i], (PyObject *)types[i]))
+        if (PyType_Ready(types[i]) < 0 ||
+            PyDict_SetItemString(namespace, names[i], (PyObject *)types[i]))
             return -1;
     for (PyMethodDef *method = runtime_functions; method->ml_name; method++) {
         PyObject *function = PyCFunction_New(method, NULL);
@@ -136,7 +143,7 @@ static int install(PyObject *namespace)
     return 0;
 }
 
-/* cffi releases the GIL around calls: take it back. The exception cannot cross, so it is printed. */
+/* cffi releases the GIL around calls: take it back. An exception cannot cross: printed. */
 static int egt_install(uintptr_t namespace)
 {
     PyGILState_STATE state = PyGILState_Ensure();

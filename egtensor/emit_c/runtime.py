@@ -50,8 +50,8 @@ def default_threads() -> int:
 
 
 def load_openblas() -> None:
-    """Load the BLAS of the package scipy-openblas32: 5 to 30 ms, so only when a function needs it."""
-    import scipy_openblas32  # type: ignore[import-untyped]  # has no types
+    """Load the BLAS of scipy-openblas32, which takes 5 to 30 ms: once a function needs it."""
+    import scipy_openblas32
 
     name = "libscipy_openblas" + (".dylib" if os.uname().sysname == "Darwin" else ".so")
     load_blas(os.path.join(scipy_openblas32.get_lib_dir(), name))

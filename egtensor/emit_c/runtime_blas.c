@@ -1,9 +1,9 @@
-/* Matrix products of every dtype and LU factorisation: floats through the BLAS and LAPACK of the wheel
- * scipy-openblas32, with its threads off and the work split over our pool; the rest in plain loops.
- * How a product is split depends on its extents alone, so its bits do not depend on the threads.
- * Part of runtime.c. */
+/* Matrix products of every dtype and LU factorisation: floats through the BLAS and LAPACK of the
+ * wheel scipy-openblas32, with its threads off and the work split over our pool; the rest in plain
+ * loops. How a product is split depends on its extents alone, so its bits do not depend on the
+ * threads. Part of runtime.c. */
 
-#define EGT_SMALL_PRODUCT 512       /* multiplications: below, the call costs more than a loop */
+#define EGT_SMALL_PRODUCT 512        /* multiplications: below, the call costs more than a loop */
 #define EGT_PARALLEL_PRODUCT 1000000 /* multiplications worth waking a thread for */
 #define EGT_PANEL_ROWS 128
 #define EGT_PANEL_COLUMNS 256
@@ -16,8 +16,10 @@ enum { ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112 };
 
 #define BLAS_FUNCTIONS(real) \
     struct { \
-        void (*gemm)(int, int, int, int, int, int, real, const real *, int, const real *, int, real, real *, int); \
-        void (*gemv)(int, int, int, int, real, const real *, int, const real *, int, real, real *, int); \
+        void (*gemm)(int, int, int, int, int, int, real, const real *, int, const real *, int, \
+                     real, real *, int); \
+        void (*gemv)(int, int, int, int, real, const real *, int, const real *, int, real, real *, \
+                     int); \
         real (*dot)(int, const real *, int, const real *, int); \
         void (*getrf)(const int *, const int *, real *, const int *, int *, int *); \
     }
@@ -49,19 +51,25 @@ static double work_of(const Product *p) { return (double)p->m * (double)p->n * (
 static int64_t item_size(int dtype)
 {
     switch (dtype) {
-    case NPY_BOOL: case NPY_BYTE: case NPY_UBYTE: return 1;
-    case NPY_SHORT: case NPY_USHORT: return 2;
-    case NPY_INT: case NPY_UINT: return sizeof(int);
-    case NPY_LONG: case NPY_ULONG: return sizeof(long);
-    case NPY_LONGLONG: case NPY_ULONGLONG: return sizeof(long long);
+    case NPY_BOOL:
+    case NPY_BYTE:
+    case NPY_UBYTE: return 1;
+    case NPY_SHORT:
+    case NPY_USHORT: return 2;
+    case NPY_INT:
+    case NPY_UINT: return sizeof(int);
+    case NPY_LONG:
+    case NPY_ULONG: return sizeof(long);
+    case NPY_LONGLONG:
+    case NPY_ULONGLONG: return sizeof(long long);
     case NPY_FLOAT: return sizeof(float);
     case NPY_DOUBLE: return sizeof(double);
     default: return 0;
     }
 }
 
-/* Integers multiply modulo 2^w as unsigned numbers, whatever their sign; uint32_t keeps 16-bit products
- * clear of the overflow of int. */
+/* Integers multiply modulo 2^w as unsigned numbers, whatever their sign; uint32_t keeps 16-bit
+ * products clear of the overflow of int. */
 #define T uint8_t
 #define NAME(f) f##_bool
 #define ADD_PRODUCT(acc, x, y) ((acc) |= (T)(((x) != 0) & ((y) != 0)))
@@ -128,16 +136,19 @@ static int product_in_loops(const Product *p)
     double work = work_of(p);
     if (work < EGT_PARALLEL_PRODUCT)
         return rows_in_loops(p, 0, p->m);
-    parallel_for(p->m, (int64_t)(EGT_PARALLEL_PRODUCT / 4 / (work / (double)p->m)) + 1, loops_chunk, &shared);
+    parallel_for(p->m, (int64_t)(EGT_PARALLEL_PRODUCT / 4 / (work / (double)p->m)) + 1, loops_chunk,
+                 &shared);
     return atomic_load(&shared.failed);
 }
 
-/* Whether BLAS can read x[rows, columns] where it lies: AS_IS, TRANSPOSED, or 0 when it must be copied. */
+/* How BLAS can read x[rows, columns] in place: AS_IS, TRANSPOSED, or 0 when it must be copied. */
 static int blas_form(Matrix x, int64_t rows, int64_t columns, int64_t item)
 {
-    if ((x.column == item || columns == 1) && x.row % item == 0 && x.row >= columns * item && x.row / item <= INT_MAX)
+    if ((x.column == item || columns == 1) && x.row % item == 0 && x.row >= columns * item &&
+        x.row / item <= INT_MAX)
         return AS_IS;
-    if ((x.row == item || rows == 1) && x.column % item == 0 && x.column >= rows * item && x.column / item <= INT_MAX)
+    if ((x.row == item || rows == 1) && x.column % item == 0 && x.column >= rows * item &&
+        x.column / item <= INT_MAX)
         return TRANSPOSED;
     return 0;
 }
@@ -177,7 +188,10 @@ static int into_blas_form(Matrix *x, int64_t rows, int64_t columns, int64_t item
     return AS_IS;
 }
 
-static int leading(Matrix x, int form, int64_t item) { return (int)((form == AS_IS ? x.row : x.column) / item); }
+static int leading(Matrix x, int form, int64_t item)
+{
+    return (int)((form == AS_IS ? x.row : x.column) / item);
+}
 
 /* Rows, or columns, lo to hi of c; dimensions and forms are known to suit BLAS. */
 static void gemm_chunk(void *context, int64_t lo, int64_t hi)
@@ -198,10 +212,12 @@ static void gemm_chunk(void *context, int64_t lo, int64_t hi)
     int ldc = (int)(p.c.row / item);
     if (p.dtype == NPY_FLOAT)
         blas.s.gemm(ROW_MAJOR, shared->a_form, shared->b_form, (int)p.m, (int)p.n, (int)p.k, 1,
-                    (const float *)p.a.data, lda, (const float *)p.b.data, ldb, 0, (float *)p.c.data, ldc);
+                    (const float *)p.a.data, lda, (const float *)p.b.data, ldb, 0,
+                    (float *)p.c.data, ldc);
     else
         blas.d.gemm(ROW_MAJOR, shared->a_form, shared->b_form, (int)p.m, (int)p.n, (int)p.k, 1,
-                    (const double *)p.a.data, lda, (const double *)p.b.data, ldb, 0, (double *)p.c.data, ldc);
+                    (const double *)p.a.data, lda, (const double *)p.b.data, ldb, 0,
+                    (double *)p.c.data, ldc);
 }
 
 /* Elements lo to hi of the vector c = a b. c is cleared first: gemv may scale what it finds. */
@@ -211,16 +227,17 @@ static void gemv_chunk(void *context, int64_t lo, int64_t hi)
     const Product *p = shared->product;
     int64_t item = item_size(p->dtype);
     int form = shared->a_form, lda = leading(p->a, form, item);
-    int rows = (int)(form == AS_IS ? hi - lo : p->k), columns = (int)(form == AS_IS ? p->k : hi - lo);
+    int rows = (int)(form == AS_IS ? hi - lo : p->k),
+        columns = (int)(form == AS_IS ? p->k : hi - lo);
     const char *a = p->a.data + lo * p->a.row;
     char *c = p->c.data + lo * item;
     memset(c, 0, (size_t)((hi - lo) * item));
     if (p->dtype == NPY_FLOAT)
-        blas.s.gemv(ROW_MAJOR, form, rows, columns, 1, (const float *)a, lda, (const float *)p->b.data, 1, 0,
-                    (float *)c, 1);
+        blas.s.gemv(ROW_MAJOR, form, rows, columns, 1, (const float *)a, lda,
+                    (const float *)p->b.data, 1, 0, (float *)c, 1);
     else
-        blas.d.gemv(ROW_MAJOR, form, rows, columns, 1, (const double *)a, lda, (const double *)p->b.data, 1, 0,
-                    (double *)c, 1);
+        blas.d.gemv(ROW_MAJOR, form, rows, columns, 1, (const double *)a, lda,
+                    (const double *)p->b.data, 1, 0, (double *)c, 1);
 }
 
 static int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
@@ -232,11 +249,14 @@ static void blas_dense(SharedProduct *shared)
     int parallel = work_of(p) >= EGT_PARALLEL_PRODUCT;
     if (p->n == 1 && p->m == 1) {
         if (p->dtype == NPY_FLOAT)
-            *(float *)p->c.data = blas.s.dot((int)p->k, (const float *)p->a.data, 1, (const float *)p->b.data, 1);
+            *(float *)p->c.data =
+                blas.s.dot((int)p->k, (const float *)p->a.data, 1, (const float *)p->b.data, 1);
         else
-            *(double *)p->c.data = blas.d.dot((int)p->k, (const double *)p->a.data, 1, (const double *)p->b.data, 1);
+            *(double *)p->c.data =
+                blas.d.dot((int)p->k, (const double *)p->a.data, 1, (const double *)p->b.data, 1);
     } else if (p->n == 1) {
-        int64_t rows = larger(round_up(EGT_GEMV_ELEMENTS / p->k, 16), shared->a_form == AS_IS ? 16 : 512);
+        int64_t rows =
+            larger(round_up(EGT_GEMV_ELEMENTS / p->k, 16), shared->a_form == AS_IS ? 16 : 512);
         parallel_for(p->m, parallel ? rows : p->m, gemv_chunk, shared);
     } else {
         shared->along_columns = p->n > p->m;
@@ -246,7 +266,10 @@ static void blas_dense(SharedProduct *shared)
     }
 }
 
-static int is_dense_vector(int64_t stride, int64_t n, int64_t item) { return n == 1 || stride == item; }
+static int is_dense_vector(int64_t stride, int64_t n, int64_t item)
+{
+    return n == 1 || stride == item;
+}
 
 /* Make the elements of a vector adjacent, which is how gemv and dot read them; -1: no memory. */
 static int into_dense_vector(Matrix *x, int64_t stride, int64_t n, int64_t item, void **copy)
@@ -294,8 +317,10 @@ static int product_by_blas(Product p)
     int64_t widest = larger(larger(p.m, p.n), p.k);
     if (widest > INT_MAX / 2)
         return product_in_loops(&p);
-    int by_rows = (p.c.column == item || p.n == 1) && (p.m == 1 || blas_form(p.c, p.m, p.n, item) == AS_IS);
-    int by_columns = (p.c.row == item || p.m == 1) && (p.n == 1 || blas_form(p.c, p.m, p.n, item) == TRANSPOSED);
+    int by_rows =
+        (p.c.column == item || p.n == 1) && (p.m == 1 || blas_form(p.c, p.m, p.n, item) == AS_IS);
+    int by_columns =
+        (p.c.row == item || p.m == 1) && (p.n == 1 || blas_form(p.c, p.m, p.n, item) == TRANSPOSED);
     if ((p.m == 1 && p.n > 1) || (!by_rows && by_columns)) { /* c' = b' a' */
         p = (Product){p.dtype, p.n, p.m, p.k, transposed(p.b), transposed(p.a), transposed(p.c)};
         by_rows = by_columns;
@@ -363,30 +388,40 @@ static int64_t fold_batch(Batch *batch, int64_t n)
         p->a.row = batch->a_step;
         p->c.row = batch->c_step;
     }
-    if (n == 1 || batch->b_step || batch->a_step != p->m * p->a.row || batch->c_step != p->m * p->c.row)
+    if (n == 1 || batch->b_step || batch->a_step != p->m * p->a.row ||
+        batch->c_step != p->m * p->c.row)
         return n;
     p->m *= n;
     return 1;
 }
 
-static int matmul(egt_rt *rt, int dtype, int64_t m, int64_t n, int64_t k, const char *a, int64_t a_row,
-                  int64_t a_column, const char *b, int64_t b_row, int64_t b_column, char *c, int64_t c_row,
-                  int64_t c_column, int64_t batch, int64_t a_batch, int64_t b_batch, int64_t c_batch)
+static int matmul(egt_rt *rt, int dtype, int64_t m, int64_t n, int64_t k, const char *a,
+                  int64_t a_row, int64_t a_column, const char *b, int64_t b_row, int64_t b_column,
+                  char *c, int64_t c_row, int64_t c_column, int64_t batch, int64_t a_batch,
+                  int64_t b_batch, int64_t c_batch)
 {
     (void)rt;
     if (!item_size(dtype))
         return EGT_UNSUPPORTED;
     if (m <= 0 || n <= 0 || batch <= 0)
         return 0;
-    Batch all = {
-        .first = {dtype, m, n, k, {(char *)a, a_row, a_column}, {(char *)b, b_row, b_column}, {c, c_row, c_column}},
-        .a_step = a_batch, .b_step = b_batch, .c_step = c_batch};
+    Batch all = {.first = {dtype,
+                           m,
+                           n,
+                           k,
+                           {(char *)a, a_row, a_column},
+                           {(char *)b, b_row, b_column},
+                           {c, c_row, c_column}},
+                 .a_step = a_batch,
+                 .b_step = b_batch,
+                 .c_step = c_batch};
     batch = fold_batch(&all, batch);
     double each = work_of(&all.first);
     if (batch == 1 || each >= EGT_PARALLEL_PRODUCT)
         batch_chunk(&all, 0, batch);
     else
-        parallel_for(batch, (int64_t)(EGT_PARALLEL_PRODUCT / 2 / (each + 1)) + 1, batch_chunk, &all);
+        parallel_for(batch, (int64_t)(EGT_PARALLEL_PRODUCT / 2 / (each + 1)) + 1, batch_chunk,
+                     &all);
     return atomic_load(&all.failed);
 }
 
@@ -406,7 +441,10 @@ static int getrf(egt_rt *rt, int dtype, int64_t n, char *a, int32_t *pivots)
 /* The name of the first function the library lacks; NULL when all are there. */
 static const char *blas_resolve(void *library)
 {
-    struct { const char *name; void **place; } wanted[] = {
+    struct {
+        const char *name;
+        void **place;
+    } wanted[] = {
         {"scipy_cblas_sgemm", (void **)&blas.s.gemm}, {"scipy_cblas_dgemm", (void **)&blas.d.gemm},
         {"scipy_cblas_sgemv", (void **)&blas.s.gemv}, {"scipy_cblas_dgemv", (void **)&blas.d.gemv},
         {"scipy_cblas_sdot", (void **)&blas.s.dot},   {"scipy_cblas_ddot", (void **)&blas.d.dot},

@@ -1,4 +1,7 @@
-"""How to build the compiled runtime ``egtensor.emit_c._runtime``: ``python setup.py build_ext --inplace``."""
+"""How to build the compiled runtime ``egtensor.emit_c._runtime``.
+
+In a checkout: ``python setup.py build_ext --inplace``.
+"""
 
 from pathlib import Path
 
@@ -14,7 +17,7 @@ ffi.set_source(
     '#include "runtime.c"',
     include_dirs=[np.get_include(), str(HERE)],
     depends=sorted(str(path) for path in HERE.glob("runtime*.[ch]")),
-    extra_compile_args=["-O2", "-ftree-vectorize", "-ffp-contract=off", "-fvisibility=hidden", "-pthread"],
+    extra_compile_args=["-O2", "-g0", "-ftree-vectorize", "-ffp-contract=off", "-pthread"],
     libraries=["dl"],
     # cffi would define Py_LIMITED_API, which hides vectorcall slots
     define_macros=[("_CFFI_NO_LIMITED_API", "1")],

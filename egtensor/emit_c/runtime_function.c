@@ -1,9 +1,9 @@
-/* Function: a compiled function as a Python callable. A call checks its arguments, takes a snapshot of
- * the shared variables, allocates the outputs, runs the code and commits the updates: all or none.
- * Part of runtime.c. */
+/* Function: a compiled function as a Python callable. A call checks its arguments, takes a snapshot
+ * of the shared variables, allocates the outputs, runs the code and commits the updates: all or
+ * none. Part of runtime.c. */
 
 #define EGT_MAX_RANK 16
-#define EGT_CALL_WORDS 192 /* enough for 32 arrays; longer argument lists take a block of the heap */
+#define EGT_CALL_WORDS 192 /* enough for 32 arrays; a longer list takes a block of the heap */
 #define EGT_RAISED (-3)    /* a status: a Python exception is set */
 #define EGT_GIL_THRESHOLD 20000
 
@@ -22,8 +22,7 @@ typedef struct {
 } OutputSpec;
 
 typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
+    PyObject_HEAD vectorcallfunc vectorcall;
     Prepare prepare;
     Main main;
     int inputs, shareds, outputs, results; /* counts; outputs from `results` on are update values */
@@ -57,7 +56,10 @@ typedef struct {
     void *heap;
 } Call;
 
-static Shared *shared_at(const Function *f, int i) { return (Shared *)PyTuple_GET_ITEM(f->shared, i); }
+static Shared *shared_at(const Function *f, int i)
+{
+    return (Shared *)PyTuple_GET_ITEM(f->shared, i);
+}
 
 /* The type numbers of equal integers differ by platform: int64 is NPY_LONG or NPY_LONGLONG. */
 static int same_dtype(int x, int y)
@@ -113,14 +115,16 @@ static int call_new_output(Call *call, int j, const int64_t *shape)
         return -1;
     }
     if (j >= f->results)
-        array = shared_take_spare(shared_at(f, f->updates[j - f->results]), spec->typenum, spec->ndim, shape);
+        array = shared_take_spare(shared_at(f, f->updates[j - f->results]), spec->typenum,
+                                  spec->ndim, shape);
     if (!array) {
         Py_INCREF(spec->descr);
-        array = (PyArrayObject *)PyArray_NewFromDescr(&PyArray_Type, spec->descr, spec->ndim, (npy_intp *)shape,
-                                                      NULL, NULL, 0, NULL);
+        array = (PyArrayObject *)PyArray_NewFromDescr(&PyArray_Type, spec->descr, spec->ndim,
+                                                      (npy_intp *)shape, NULL, NULL, 0, NULL);
     }
     if (!array) {
-        if (!has_negative(shape, spec->ndim)) /* NumPy says ValueError of an array too large to exist */
+        if (!has_negative(shape,
+                          spec->ndim)) /* NumPy says ValueError of an array too large to exist */
             PyErr_NoMemory();
         return -1;
     }
@@ -129,7 +133,10 @@ static int call_new_output(Call *call, int j, const int64_t *shape)
     return 0;
 }
 
-static void *rt_alloc(egt_rt *rt, int64_t bytes) { return temporary_new(&((Call *)rt)->temporaries, bytes); }
+static void *rt_alloc(egt_rt *rt, int64_t bytes)
+{
+    return temporary_new(&((Call *)rt)->temporaries, bytes);
+}
 
 static void *rt_alloc_output(egt_rt *rt, int32_t j, const int64_t *shape)
 {
@@ -147,7 +154,7 @@ static void *rt_alloc_output(egt_rt *rt, int32_t j, const int64_t *shape)
     return failed ? NULL : call->data[call->f->inputs + call->f->shareds + j];
 }
 
-/* Lay out the tables of a call: three pointers per array, the owned references, the output shapes. */
+/* Lay out the tables of a call: three pointers per array, owned references, output shapes. */
 static int call_open(Call *call, Function *f, uint64_t *words)
 {
     int arrays = f->inputs + f->shareds + f->outputs;
@@ -158,7 +165,8 @@ static int call_open(Call *call, Function *f, uint64_t *words)
     call->temporaries = NULL;
     call->converted = call->container = NULL;
     call->without_gil = NULL;
-    if (f->words > EGT_CALL_WORDS && !(words = call->heap = allocate_plain((size_t)f->words * sizeof *words))) {
+    if (f->words > EGT_CALL_WORDS &&
+        !(words = call->heap = allocate_plain((size_t)f->words * sizeof *words))) {
         PyErr_NoMemory();
         return EGT_RAISED;
     }
@@ -209,7 +217,8 @@ static PyObject *keyword_dict(PyObject *const *values, PyObject *names)
 }
 
 /* What f->convert makes of arguments that are not as expected: a tuple of arrays that are. */
-static PyObject *convert_arguments(Function *f, PyObject *const *args, Py_ssize_t n, PyObject *names)
+static PyObject *convert_arguments(Function *f, PyObject *const *args, Py_ssize_t n,
+                                   PyObject *names)
 {
     PyObject *converted = NULL, *keywords = keyword_dict(args + n, names), *positional = NULL;
     if (!f->convert || f->convert == Py_None)
@@ -219,7 +228,8 @@ static PyObject *convert_arguments(Function *f, PyObject *const *args, Py_ssize_
             Py_INCREF(args[i]);
             PyTuple_SET_ITEM(positional, i, args[i]);
         }
-        converted = PyObject_CallFunctionObjArgs(f->convert, positional, keywords ? keywords : Py_None, NULL);
+        converted = PyObject_CallFunctionObjArgs(f->convert, positional,
+                                                 keywords ? keywords : Py_None, NULL);
     }
     Py_XDECREF(positional);
     Py_XDECREF(keywords);
@@ -254,14 +264,14 @@ static int call_bind(Call *call, PyObject *const *args, Py_ssize_t n, PyObject *
     return 0;
 }
 
-/* The list or dict to return, made before any lock is held: making it may run the garbage collector,
- * hence any destructor. An unfinished list stays out of the collector's sight. */
+/* The list or dict to return, made before any lock is held: making it may run the garbage
+ * collector, hence any destructor. An unfinished list stays out of the collector's sight. */
 static int call_new_container(Call *call)
 {
     Function *f = call->f;
     if (f->packing == PACK_ONE)
         return 0;
-    call->container = allocation_fails()          ? PyErr_NoMemory()
+    call->container = allocation_fails()        ? PyErr_NoMemory()
                       : f->packing == PACK_LIST ? PyList_New(f->results)
                                                 : PyDict_Copy(f->results_template);
     if (call->container && f->packing == PACK_LIST && f->results)
@@ -286,9 +296,11 @@ static int call_take_snapshot(Call *call)
         PyArrayObject *array = shared_at(f, i)->array;
         if (!array || !conforms(&f->specs[f->inputs + i], (PyObject *)array)) {
             PyErr_Format(PyExc_TypeError,
-                         "shared variable %d: its array is not of the dtype and rank the function was compiled for\n"
+                         "shared variable %d: its array is not of the dtype and rank the function "
+                         "was compiled for\n"
                          "  a compiled function reads one dtype and rank\n"
-                         "  fix: keep dtype and rank when setting the value, or compile again", i);
+                         "  fix: keep dtype and rank when setting the value, or compile again",
+                         i);
             return EGT_RAISED;
         }
         Py_INCREF(array);
@@ -356,7 +368,7 @@ static int call_run(Call *call)
     return status ? status : call_execute(call, work);
 }
 
-/* Swap the update values in. From here nothing fails; what was there is released after the locks. */
+/* Swap the update values in. Nothing fails from here on; former values go after the locks. */
 static void call_commit(Call *call)
 {
     Function *f = call->f;
@@ -376,7 +388,7 @@ static void call_commit(Call *call)
     }
 }
 
-/* Move the results into what the call returns; NULL with an exception, and then nothing was committed. */
+/* Move the results into what the call returns; NULL with an exception, before any commit. */
 static PyObject *call_pack(Call *call)
 {
     Function *f = call->f;
@@ -414,8 +426,9 @@ static void raise_status(Function *f, int status, const int64_t *info)
         PyErr_Format(PyExc_RuntimeError, "the compiled code stopped with status %d", status);
         return;
     }
-    PyObject *error = PyObject_CallFunction(f->error, "i(LLLL)", status, (long long)info[0], (long long)info[1],
-                                            (long long)info[2], (long long)info[3]);
+    PyObject *error =
+        PyObject_CallFunction(f->error, "i(LLLL)", status, (long long)info[0], (long long)info[1],
+                              (long long)info[2], (long long)info[3]);
     if (error && PyExceptionInstance_Check(error))
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     else if (error)
@@ -423,7 +436,8 @@ static void raise_status(Function *f, int status, const int64_t *info)
     Py_XDECREF(error);
 }
 
-static PyObject *function_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
+static PyObject *function_call(PyObject *self, PyObject *const *args, size_t nargsf,
+                               PyObject *names)
 {
     Function *f = (Function *)self;
     uint64_t words[EGT_CALL_WORDS];
@@ -444,12 +458,14 @@ static PyObject *function_call(PyObject *self, PyObject *const *args, size_t nar
     return packed;
 }
 
-static PyObject *function_not_ready(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
+static PyObject *function_not_ready(PyObject *self, PyObject *const *args, size_t nargsf,
+                                    PyObject *names)
 {
     (void)args;
     (void)nargsf;
     (void)names;
-    PyErr_Format(PyExc_RuntimeError, "%s: __init__ has not run, so there is no code to call", Py_TYPE(self)->tp_name);
+    PyErr_Format(PyExc_RuntimeError, "%s: __init__ has not run, so there is no code to call",
+                 Py_TYPE(self)->tp_name);
     return NULL;
 }
 
@@ -474,11 +490,13 @@ static int check(int holds, const char *message)
 static int read_spec(PyObject *from, Spec *spec)
 {
     PyObject *shape = NULL;
-    if (!PyArg_ParseTuple(from, "ii|O!;a spec is (typenum, ndim, shape)", &spec->typenum, &spec->ndim, &PyTuple_Type, &shape))
+    if (!PyArg_ParseTuple(from, "ii|O!;a spec is (typenum, ndim, shape)", &spec->typenum,
+                          &spec->ndim, &PyTuple_Type, &shape))
         return -1;
     if (check(spec->ndim >= 0 && spec->ndim <= EGT_MAX_RANK, "a spec has a rank above 16"))
         return -1;
-    if (check(!shape || PyTuple_GET_SIZE(shape) == spec->ndim, "a spec's shape does not have its rank"))
+    if (check(!shape || PyTuple_GET_SIZE(shape) == spec->ndim,
+              "a spec's shape does not have its rank"))
         return -1;
     spec->is_fixed = 0;
     for (int k = 0; k < spec->ndim; k++) {
@@ -491,7 +509,8 @@ static int read_spec(PyObject *from, Spec *spec)
 static int read_specs(PyObject *tuple, Spec *specs)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); i++)
-        if (check(PyTuple_Check(PyTuple_GET_ITEM(tuple, i)), "a spec is a tuple") || read_spec(PyTuple_GET_ITEM(tuple, i), &specs[i]))
+        if (check(PyTuple_Check(PyTuple_GET_ITEM(tuple, i)), "a spec is a tuple") ||
+            read_spec(PyTuple_GET_ITEM(tuple, i), &specs[i]))
             return -1;
     return 0;
 }
@@ -501,10 +520,12 @@ static int read_shared(Function *f, PyObject *given)
 {
     for (int i = 0; i < f->shareds; i++) {
         Spec *spec = &f->specs[f->inputs + i];
-        if (check(PyObject_TypeCheck(PyTuple_GET_ITEM(f->shared, i), &SharedType), "shared holds something else than Shared"))
+        if (check(PyObject_TypeCheck(PyTuple_GET_ITEM(f->shared, i), &SharedType),
+                  "shared holds something else than Shared"))
             return -1;
         PyArrayObject *array = shared_at(f, i)->array;
-        if (check(array && PyArray_NDIM(array) <= EGT_MAX_RANK, "a shared variable has no array, or a rank above 16"))
+        if (check(array && PyArray_NDIM(array) <= EGT_MAX_RANK,
+                  "a shared variable has no array, or a rank above 16"))
             return -1;
         spec->typenum = PyArray_TYPE(array);
         spec->ndim = PyArray_NDIM(array);
@@ -513,7 +534,8 @@ static int read_shared(Function *f, PyObject *given)
     }
     if (!given)
         return 0;
-    return check(PyTuple_GET_SIZE(given) == f->shareds, "shared_specs and shared differ in length") ? -1
+    return check(PyTuple_GET_SIZE(given) == f->shareds, "shared_specs and shared differ in length")
+               ? -1
                : read_specs(given, f->specs + f->inputs);
 }
 
@@ -521,16 +543,18 @@ static int read_outputs(Function *f, PyObject *specs)
 {
     for (int j = 0; j < f->outputs; j++) {
         Spec spec;
-        if (check(PyTuple_Check(PyTuple_GET_ITEM(specs, j)), "a spec is a tuple") || read_spec(PyTuple_GET_ITEM(specs, j), &spec))
+        if (check(PyTuple_Check(PyTuple_GET_ITEM(specs, j)), "a spec is a tuple") ||
+            read_spec(PyTuple_GET_ITEM(specs, j), &spec))
             return -1;
         f->out[j] = (OutputSpec){PyArray_DescrFromType(spec.typenum), spec.typenum, spec.ndim};
-        if (!f->out[j].descr || check(!PyDataType_REFCHK(f->out[j].descr), "an output cannot hold Python objects"))
+        if (!f->out[j].descr ||
+            check(!PyDataType_REFCHK(f->out[j].descr), "an output cannot hold Python objects"))
             return -1;
     }
     return 0;
 }
 
-/* The update values' variables, and the locks in the order of their ids (insertion sort: they are few). */
+/* The update values' variables, and the locks by increasing id (insertion sort: they are few). */
 static int read_updates(Function *f, PyObject *updates)
 {
     int count = f->outputs - f->results;
@@ -569,7 +593,8 @@ static int read_packing(Function *f, int packing, PyObject *keys)
     return check(PyDict_GET_SIZE(f->results_template) == f->results, "a key occurs twice");
 }
 
-static PyObject *blas_loader; /* called, when set, before the first function that needs BLAS is made */
+static PyObject
+    *blas_loader; /* called, when set, before the first function that needs BLAS is made */
 
 static int require_blas(void)
 {
@@ -582,7 +607,8 @@ static int require_blas(void)
 
 typedef struct {
     unsigned long long prepare, main;
-    PyObject *in_specs, *shared, *shared_specs, *out_specs, *updates, *keys, *keepalive, *convert, *error;
+    PyObject *in_specs, *shared, *shared_specs, *out_specs, *updates, *keys, *keepalive, *convert,
+        *error;
     Py_ssize_t results;
     int packing, needs_blas;
     long long gil_threshold;
@@ -590,16 +616,21 @@ typedef struct {
 
 static int parse_arguments(PyObject *args, PyObject *keywords, Arguments *a)
 {
-    static char *names[] = {"prepare", "main", "in_specs", "out_specs", "shared", "shared_specs", "nresults", "updates",
-                            "packing", "keys", "keepalive", "convert", "error", "gil_threshold", "needs_blas", NULL};
+    static char *names[] = {"prepare", "main",          "in_specs",   "out_specs",
+                            "shared",  "shared_specs",  "nresults",   "updates",
+                            "packing", "keys",          "keepalive",  "convert",
+                            "error",   "gil_threshold", "needs_blas", NULL};
     *a = (Arguments){.results = -1, .gil_threshold = EGT_GIL_THRESHOLD};
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|$KKO!O!O!O!nO!iO!OOOLp:Function", names, &a->prepare, &a->main,
-                                     &PyTuple_Type, &a->in_specs, &PyTuple_Type, &a->out_specs, &PyTuple_Type,
-                                     &a->shared, &PyTuple_Type, &a->shared_specs, &a->results, &PyTuple_Type,
-                                     &a->updates, &a->packing, &PyTuple_Type, &a->keys, &a->keepalive, &a->convert,
-                                     &a->error, &a->gil_threshold, &a->needs_blas))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|$KKO!O!O!O!nO!iO!OOOLp:Function", names,
+                                     &a->prepare, &a->main, &PyTuple_Type, &a->in_specs,
+                                     &PyTuple_Type, &a->out_specs, &PyTuple_Type, &a->shared,
+                                     &PyTuple_Type, &a->shared_specs, &a->results, &PyTuple_Type,
+                                     &a->updates, &a->packing, &PyTuple_Type, &a->keys,
+                                     &a->keepalive, &a->convert, &a->error, &a->gil_threshold,
+                                     &a->needs_blas))
         return -1;
-    return check(a->prepare && a->main && a->in_specs && a->out_specs, "prepare, main, in_specs and out_specs are needed");
+    return check(a->prepare && a->main && a->in_specs && a->out_specs,
+                 "prepare, main, in_specs and out_specs are needed");
 }
 
 static Py_ssize_t length_of(PyObject *tuple) { return tuple ? PyTuple_GET_SIZE(tuple) : 0; }
@@ -608,7 +639,8 @@ static int read_counts(Function *f, const Arguments *a)
 {
     Py_ssize_t updates = length_of(a->updates), outputs = length_of(a->out_specs);
     Py_ssize_t inputs = length_of(a->in_specs), shareds = length_of(a->shared);
-    if (check(inputs < INT_MAX / 64 && shareds < INT_MAX / 64 && outputs < INT_MAX / 64, "too many arrays") ||
+    if (check(inputs < INT_MAX / 64 && shareds < INT_MAX / 64 && outputs < INT_MAX / 64,
+              "too many arrays") ||
         check(updates <= outputs && (a->results < 0 || a->results + updates == outputs),
               "nresults and updates do not add up to the outputs"))
         return -1;
@@ -644,9 +676,10 @@ static PyObject *reference(PyObject *object)
 static int function_init(Function *f, PyObject *args, PyObject *keywords)
 {
     Arguments a;
-    if (check(!f->specs, "a Function is initialised once") || parse_arguments(args, keywords, &a) || read_counts(f, &a) ||
-        read_specs(a.in_specs, f->specs) || read_shared(f, a.shared_specs) || read_outputs(f, a.out_specs) ||
-        (a.updates && read_updates(f, a.updates)) || read_packing(f, a.packing, a.keys) || (a.needs_blas && require_blas()))
+    if (check(!f->specs, "a Function is initialised once") || parse_arguments(args, keywords, &a) ||
+        read_counts(f, &a) || read_specs(a.in_specs, f->specs) || read_shared(f, a.shared_specs) ||
+        read_outputs(f, a.out_specs) || (a.updates && read_updates(f, a.updates)) ||
+        read_packing(f, a.packing, a.keys) || (a.needs_blas && require_blas()))
         return -1;
     f->prepare = (Prepare)(uintptr_t)a.prepare;
     f->main = (Main)(uintptr_t)a.main;
@@ -727,12 +760,14 @@ static PyObject *function_get_prepare_address(Function *f, void *closure)
 
 static PyGetSetDef function_properties[] = {
     {"address", (getter)function_get_address, NULL, "Address of egt_main.", NULL},
-    {"prepare_address", (getter)function_get_prepare_address, NULL, "Address of egt_prepare.", NULL},
+    {"prepare_address", (getter)function_get_prepare_address, NULL, "Address of egt_prepare.",
+     NULL},
     {NULL},
 };
 
 static PyMethodDef function_methods[] = {
-    {"__init_subclass__", function_init_subclass, METH_NOARGS | METH_CLASS, "Keep calls of subclasses fast."},
+    {"__init_subclass__", function_init_subclass, METH_NOARGS | METH_CLASS,
+     "Keep calls of subclasses fast."},
     {NULL},
 };
 
@@ -740,7 +775,8 @@ static PyTypeObject FunctionType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "egtensor.emit_c.runtime.Function",
     .tp_doc = "A compiled function; see egtensor/emit_c/_runtime.pyi.",
     .tp_basicsize = sizeof(Function),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_vectorcall_offset = offsetof(Function, vectorcall),
     .tp_call = PyVectorcall_Call,
     .tp_new = function_new,

@@ -1,15 +1,15 @@
 /* Library: a compiled shared object, open as long as the object lives. Part of runtime.c. */
 
 typedef struct {
-    PyObject_HEAD
-    void *handle;
+    PyObject_HEAD void *handle;
 } Library;
 
 static PyObject *library_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     static char *names[] = {"path", NULL};
     PyObject *path;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O&:Library", names, PyUnicode_FSConverter, &path))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O&:Library", names, PyUnicode_FSConverter,
+                                     &path))
         return NULL;
     Library *library = (Library *)type->tp_alloc(type, 0);
     if (library && !(library->handle = dlopen(PyBytes_AS_STRING(path), RTLD_NOW | RTLD_LOCAL))) {

@@ -3,11 +3,12 @@
 
 #define EGT_LINE 64
 #define EGT_HUGE_PAGE (2 << 20)
-#define EGT_HUGE_FROM (4 << 20) /* below, the 2 MB alignment wastes more than the page walks cost */
+#define EGT_HUGE_FROM (4 << 20) /* below, the alignment wastes more than page walks cost */
+*/
 #define EGT_ARENAS_KEPT 2
 
-/* Allocations still to succeed before one fails; negative: none fails. Set by tests. */
-static _Atomic int64_t allocations_before_failure = -1;
+    /* Allocations still to succeed before one fails; negative: none fails. Set by tests. */
+    static _Atomic int64_t allocations_before_failure = -1;
 
 static int allocation_fails(void)
 {
@@ -73,7 +74,7 @@ typedef struct {
     Arena kept[EGT_ARENAS_KEPT];
 } ArenaList;
 
-/* An arena of at least so many bytes, the smallest kept one that is large enough; 0, or -1: no memory. */
+/* An arena of at least so many bytes, the smallest kept one that will do; -1: no memory. */
 static int arena_take(ArenaList *list, int64_t bytes, Arena *arena)
 {
     Arena *best = NULL;

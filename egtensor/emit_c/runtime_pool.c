@@ -1,6 +1,6 @@
 /* The thread pool: chunks claimed by compare-and-swap, sleep on a futex, safe across fork.
- * The caller waits only for chunks that a worker has claimed, so a worker the operating system does not
- * run delays nothing. Part of runtime.c. */
+ * The caller waits only for chunks that a worker has claimed, so a worker the operating system does
+ * not run delays nothing. Part of runtime.c. */
 
 #define EGT_SPINS 1500 /* about 10 to 50 us: calls follow each other closely in a training loop */
 #define EGT_MAX_CHUNKS 0xffff
@@ -8,8 +8,9 @@
 
 typedef void (*Task)(void *context, int64_t lo, int64_t hi);
 
-/* generation : 32 | chunks : 16 | next chunk : 16. The fields of the job below are written only while every
- * chunk is done, so a claim that succeeds on an old ticket proves that the fields read belong to it. */
+/* generation : 32 | chunks : 16 | next chunk : 16. The fields of the job below are written only
+ * while every chunk is done, so a claim that succeeds on an old ticket proves that the fields read
+ * belong to it. */
 static _Atomic uint64_t pool_ticket;
 static _Atomic(Task) job_task;
 static _Atomic(void *) job_context;
@@ -34,7 +35,10 @@ static void pool_pause(void)
 }
 
 #ifdef __linux__
-static void bell_wait(int heard) { syscall(SYS_futex, &pool_bell, FUTEX_WAIT_PRIVATE, heard, 0, 0, 0); }
+static void bell_wait(int heard)
+{
+    syscall(SYS_futex, &pool_bell, FUTEX_WAIT_PRIVATE, heard, 0, 0, 0);
+}
 static void bell_wake(int n) { syscall(SYS_futex, &pool_bell, FUTEX_WAKE_PRIVATE, n, 0, 0, 0); }
 static void bell_reset(void) {}
 #else

@@ -1,5 +1,5 @@
-/* c[i,j] = sum_k a[i,k] b[k,j] in plain loops, for one element type. Included by runtime_blas.c once for
- * each type, with T its C type, NAME(f) the function names, and ADD_PRODUCT(acc, x, y). */
+/* c[i,j] = sum_k a[i,k] b[k,j] in plain loops, for one element type. Included by runtime_blas.c
+ * once for each type, with T its C type, NAME(f) the function names, and ADD_PRODUCT(acc, x, y). */
 
 static int NAME(product_direct)(const Product *p, int64_t lo, int64_t hi)
 {
@@ -15,7 +15,8 @@ static int NAME(product_direct)(const Product *p, int64_t lo, int64_t hi)
 }
 
 /* Rows k0.. and columns j0.. of b, contiguous: b itself where its columns are, else a copy. */
-static const T *NAME(panel)(const Product *p, int64_t k0, int64_t nk, int64_t j0, int64_t nj, T *copy)
+static const T *NAME(panel)(const Product *p, int64_t k0, int64_t nk, int64_t j0, int64_t nj,
+                            T *copy)
 {
     for (int64_t k = 0; k < nk; k++) {
         const char *from = p->b.data + (k0 + k) * p->b.row + j0 * p->b.column;
@@ -26,8 +27,8 @@ static const T *NAME(panel)(const Product *p, int64_t k0, int64_t nk, int64_t j0
 }
 
 /* One row of c += one row of a times the panel; the accumulators stay in cache. */
-static void NAME(row_times_panel)(const Product *p, int64_t i, int64_t k0, int64_t nk, int64_t j0, int64_t nj,
-                                  const T *panel, int64_t panel_row)
+static void NAME(row_times_panel)(const Product *p, int64_t i, int64_t k0, int64_t nk, int64_t j0,
+                                  int64_t nj, const T *panel, int64_t panel_row)
 {
     T acc[EGT_PANEL_COLUMNS];
     char *c = p->c.data + i * p->c.row + j0 * p->c.column;
@@ -36,8 +37,10 @@ static void NAME(row_times_panel)(const Product *p, int64_t i, int64_t k0, int64
         acc[j] = k0 ? *(T *)(c + j * p->c.column) : 0;
     int64_t k = 0;
     for (; k + 4 <= nk; k += 4) {
-        const T x0 = *(const T *)(a + k * p->a.column), x1 = *(const T *)(a + (k + 1) * p->a.column);
-        const T x2 = *(const T *)(a + (k + 2) * p->a.column), x3 = *(const T *)(a + (k + 3) * p->a.column);
+        const T x0 = *(const T *)(a + k * p->a.column),
+                x1 = *(const T *)(a + (k + 1) * p->a.column);
+        const T x2 = *(const T *)(a + (k + 2) * p->a.column),
+                x3 = *(const T *)(a + (k + 3) * p->a.column);
         const T *y = panel + k * panel_row;
         for (int64_t j = 0; j < nj; j++) {
             T sum = acc[j];
@@ -65,7 +68,8 @@ static int NAME(product_blocked)(const Product *p, int64_t lo, int64_t hi)
         return EGT_OUT_OF_MEMORY;
     for (int64_t j0 = 0; j0 < p->n; j0 += EGT_PANEL_COLUMNS)
         for (int64_t k0 = 0; k0 < p->k; k0 += EGT_PANEL_ROWS) {
-            int64_t nj = smaller(p->n - j0, EGT_PANEL_COLUMNS), nk = smaller(p->k - k0, EGT_PANEL_ROWS);
+            int64_t nj = smaller(p->n - j0, EGT_PANEL_COLUMNS),
+                    nk = smaller(p->k - k0, EGT_PANEL_ROWS);
             const T *panel = copies ? NAME(panel)(p, k0, nk, j0, nj, copy)
                                     : (const T *)(p->b.data + k0 * p->b.row) + j0;
             int64_t panel_row = copies ? nj : p->b.row / (int64_t)sizeof(T);

@@ -1,9 +1,8 @@
-/* Shared: the storage of a shared variable. Its array is replaced, never written to, so whoever holds a
- * reference holds a snapshot. Fields are guarded by the GIL. Part of runtime.c. */
+/* Shared: the storage of a shared variable. Its array is replaced, never written to, so whoever
+ * holds a reference holds a snapshot. Fields are guarded by the GIL. Part of runtime.c. */
 
 typedef struct {
-    PyObject_HEAD
-    PyArrayObject *array; /* NULL only in an object whose __init__ has not run */
+    PyObject_HEAD PyArrayObject *array; /* NULL only in an object whose __init__ has not run */
     PyArrayObject *spare; /* a former array nobody else refers to, to be written and swapped in */
     int64_t id;           /* increasing; locks are taken in its order */
     unsigned held;        /* 0, or 1 + the fork generation of the thread that holds the lock */
@@ -32,7 +31,7 @@ static int shared_is_held(Shared *s)
     return __atomic_load_n(&s->held, __ATOMIC_SEQ_CST) == fork_generation + 1;
 }
 
-/* Take the lock, without the GIL while waiting; -1 with an exception when this thread has it already. */
+/* Take the lock, without the GIL while waiting; -1 with an exception when this thread has it. */
 static int shared_lock(Shared *s)
 {
     while (shared_is_held(s)) {
@@ -44,13 +43,11 @@ static int shared_lock(Shared *s)
             return -1;
         }
         atomic_fetch_add(&lock_waiters, 1);
-        Py_BEGIN_ALLOW_THREADS
-        pthread_mutex_lock(&release_lock);
+        Py_BEGIN_ALLOW_THREADS pthread_mutex_lock(&release_lock);
         while (shared_is_held(s))
             pthread_cond_wait(&released, &release_lock);
         pthread_mutex_unlock(&release_lock);
-        Py_END_ALLOW_THREADS
-        atomic_fetch_sub(&lock_waiters, 1);
+        Py_END_ALLOW_THREADS atomic_fetch_sub(&lock_waiters, 1);
     }
     s->holder = pthread_self();
     __atomic_store_n(&s->held, fork_generation + 1, __ATOMIC_SEQ_CST);
@@ -67,12 +64,13 @@ static void shared_unlock(Shared *s)
     }
 }
 
-/* Whether the array is ours alone: no reference, view or weak reference besides the caller's one. */
+/* Whether the array is ours alone: no view, no reference besides the caller's. */
 static int is_unreferenced(PyArrayObject *array)
 {
-    int wanted = NPY_ARRAY_OWNDATA | NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_WRITEABLE | NPY_ARRAY_ALIGNED;
-    return Py_REFCNT(array) == 1 && (PyArray_FLAGS(array) & wanted) == wanted && !PyArray_BASE(array) &&
-           !((PyArrayObject_fields *)array)->weakreflist;
+    int wanted =
+        NPY_ARRAY_OWNDATA | NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_WRITEABLE | NPY_ARRAY_ALIGNED;
+    return Py_REFCNT(array) == 1 && (PyArray_FLAGS(array) & wanted) == wanted &&
+           !PyArray_BASE(array) && !((PyArrayObject_fields *)array)->weakreflist;
 }
 
 /* Keep a former array as the spare buffer if it can be; takes over the caller's reference. */
@@ -169,13 +167,16 @@ static void shared_dealloc(Shared *s)
 }
 
 static PyGetSetDef shared_properties[] = {
-    {"array", (getter)shared_get_array, (setter)shared_set_array, "The current value, which nobody may write to.", NULL},
-    {"spare_bytes", (getter)shared_get_spare_bytes, NULL, "Bytes kept to be written by the next update.", NULL},
+    {"array", (getter)shared_get_array, (setter)shared_set_array,
+     "The current value, which nobody may write to.", NULL},
+    {"spare_bytes", (getter)shared_get_spare_bytes, NULL,
+     "Bytes kept to be written by the next update.", NULL},
     {NULL},
 };
 
 static PyMemberDef shared_members[] = {
-    {"id", T_LONGLONG, offsetof(Shared, id), READONLY, "Increasing number; updates lock in its order."},
+    {"id", T_LONGLONG, offsetof(Shared, id), READONLY,
+     "Increasing number; updates lock in its order."},
     {NULL},
 };
 
