@@ -85,9 +85,6 @@ class Expr:
         """The attributes by name."""
         return dict(zip(self.op.attrs, self.attrs, strict=True))
 
-    def __hash__(self) -> int:
-        return id(self)
-
     def __bool__(self) -> bool:
         raise TypeRuleError(
             f"the truth of a symbolic expression is not known: {self}\n"
@@ -205,7 +202,7 @@ for _name, _function in (
     _add_method(_name, _function)
 Expr.__rmatmul__ = lambda self, other: FUNCTIONS["matmul"](other, self)  # type: ignore[attr-defined]
 Expr.__rpow__ = lambda self, other: FUNCTIONS["power"](other, self)  # type: ignore[attr-defined]
-Expr.__hash__ = lambda self: id(self)  # type: ignore[method-assign]  # __eq__ is elementwise
+Expr.__hash__ = object.__hash__  # type: ignore[method-assign]  # __eq__ is elementwise
 
 
 def make(op: Op, args: tuple[Expr, ...], attrs: tuple[Any, ...] = ()) -> Expr:
