@@ -4,11 +4,10 @@
 #define EGT_LINE 64
 #define EGT_HUGE_PAGE (2 << 20)
 #define EGT_HUGE_FROM (4 << 20) /* below, the alignment wastes more than page walks cost */
-*/
 #define EGT_ARENAS_KEPT 2
 
-    /* Allocations still to succeed before one fails; negative: none fails. Set by tests. */
-    static _Atomic int64_t allocations_before_failure = -1;
+/* Allocations still to succeed before one fails; negative: none fails. Set by tests. */
+static _Atomic int64_t allocations_before_failure = -1;
 
 static int allocation_fails(void)
 {

@@ -9,8 +9,6 @@ typedef struct {
     pthread_t holder;
 } Shared;
 
-static PyTypeObject SharedType;
-
 static int64_t shared_count;
 static unsigned fork_generation;
 static _Atomic int lock_waiters;
