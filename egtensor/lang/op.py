@@ -165,7 +165,8 @@ class Op:
     type_rule    operand types and attributes -> result type; elementwise operators need none
     attrs        names of the attributes, in the order nodes store them
     partials     elementwise: (operands..., result) -> the derivative by each operand, None where it is zero
-    vjp          instead of partials: (cotangent, result, operands..., attributes) -> cotangents, None for zero
+    vjp          instead of partials: (cotangent, result, operands..., attributes) -> cotangents, None for zero;
+                 of operators with several results, cotangent and result are tuples, None where there is none
     real         the same function over the reals, in SymPy's syntax, ``{0}`` the first operand
     defined      where ``real`` is extended-real-valued, in SymPy's syntax
     facts        what is known of the result, given facts of the operands
@@ -287,7 +288,7 @@ def composed(numpy: Callable[..., Any], name: str | None = None) -> Callable[...
 
     def register(build: Callable[..., Any]) -> Function:
         key = name or build.__name__.rstrip("_")
-        if key in FUNCTIONS or key in OPS:
+        if key in FUNCTIONS:
             raise ValueError(f"function {key!r} is defined twice; rename one of them")
         FUNCTIONS[key] = Function(name=key, build=build, numpy=numpy)
         return FUNCTIONS[key]

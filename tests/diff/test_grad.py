@@ -12,19 +12,18 @@ from egtensor.lang.expr import as_expr, toposort
 from egtensor.lang.ops.elementwise import (
     add,
     cast,
-    exp,
     greater,
-    log,
     maximum,
     multiply,
     sqrt,
     square,
-    tanh,
     where,
 )  # fmt: skip
+from egtensor.lang.ops.explog import exp, log
 from egtensor.lang.ops.linalg import matmul
 from egtensor.lang.ops.reduction import max_, sum_
 from egtensor.lang.ops.shape import transpose
+from egtensor.lang.ops.trigonometric import tanh
 
 
 def total(y):

@@ -1,5 +1,20 @@
 """The operators, one file per family; importing this package registers all of them."""
 
-from egtensor.lang.ops import elementwise, indexing, leaf, linalg, reduction, shape
+from egtensor.lang.ops import (
+    bitwise,
+    elementwise,
+    explog,
+    indexing,
+    leaf,
+    linalg,
+    reduction,
+    rounding,
+    shape,
+    special,
+    trigonometric,
+)
 
-__all__ = ["elementwise", "indexing", "leaf", "linalg", "reduction", "shape"]
+__all__ = [
+    "bitwise", "elementwise", "explog", "indexing", "leaf", "linalg", "reduction", "rounding", "shape", "special",
+    "trigonometric",
+]  # fmt: skip
