@@ -1,5 +1,6 @@
 """Start the processes of the peers and talk to them."""
 
+import ctypes.util
 import json
 import os
 import subprocess
@@ -37,9 +38,12 @@ def environment(cache: Path, threads: int) -> dict[str, str]:
     """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENBLAS_", "EGTENSOR_"))}
     kept |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+    openblas = ",blas__ldflags=-lopenblas" if ctypes.util.find_library("openblas") else ""
     kept |= {
         "BENCHMARK_CACHE": str(cache),
         "NUMBA_CACHE_DIR": f"{cache}/numba",
+        "PYTENSOR_FLAGS": f"base_compiledir={cache}/pytensor{openblas}",
+        "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
         "PYTHONWARNINGS": "ignore",
     }
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))

@@ -5,7 +5,7 @@ A peer module has
   build(case, inputs)     -> a call without arguments that evaluates once and waits for the result
   to_numpy(result)        -> list of arrays, ordered as the reference: a step gives loss, then state
   COMPILES_ON_FIRST_CALL  whether the first call is still compilation, and no sample of memory
-Environment that must be set before the library is imported is set at the top of the module.
+The environment that a library reads is set by `benchmarks.processes.environment`.
 """
 
 import importlib

@@ -1,18 +1,10 @@
 """PyTensor, shared by the peers of its two back ends (the mode is set by their modules)."""
 
-import ctypes.util
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-os.environ.setdefault(
-    "PYTENSOR_FLAGS",
-    f"base_compiledir={os.environ['BENCHMARK_CACHE']}/pytensor"
-    + (",blas__ldflags=-lopenblas" if ctypes.util.find_library("openblas") else ""),
-)
-
-import numpy as np  # PyTensor reads its flags when it is imported
+import numpy as np
 import pytensor
 import pytensor.tensor as pt
 

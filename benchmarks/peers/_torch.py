@@ -1,12 +1,9 @@
 """PyTorch, shared by the peers that run it eagerly and through torch.compile."""
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.environ["BENCHMARK_CACHE"] + "/inductor")
-
-import numpy as np  # torch reads the environment when it is imported
+import numpy as np
 import torch
 from torch.nn import functional
 
