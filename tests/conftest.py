@@ -14,5 +14,7 @@ def fresh_cache(tmp_path_factory):
 def pytest_addoption(parser):
     """Add ``--update-golden``."""
     parser.addoption(
-        "--update-golden", action="store_true", help="rewrite the golden files from what is printed now"
+        "--update-golden",
+        action="store_true",
+        help="rewrite the golden files from what is printed now",
     )

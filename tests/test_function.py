@@ -36,7 +36,9 @@ def test_results_alias_no_argument_and_not_each_other():
     fn = et.function([x], [x, x, x.T])
     argument = X.copy()
     a, b, c = fn(argument)
-    assert not any(np.shares_memory(p, q) for p, q in ((a, b), (a, argument), (a, c), (c, argument)))
+    assert not any(
+        np.shares_memory(p, q) for p, q in ((a, b), (a, argument), (a, c), (c, argument))
+    )
     a[...] = 7
     np.testing.assert_array_equal(b, X)
 
@@ -121,7 +123,9 @@ def test_keyword_arguments_and_conversions():
     x, y = et.fvector("x"), et.ivector("y")
     fn = et.function([x, y], x * y)
     assert fn([1.0, 2.0], y=np.array([2, 3], np.int32)).dtype == np.float64
-    with pytest.raises(InputError, match=r"argument 0 \('x'\) must be float32\[x_0\], got float64\[2\]"):
+    with pytest.raises(
+        InputError, match=r"argument 0 \('x'\) must be float32\[x_0\], got float64\[2\]"
+    ):
         fn(np.zeros(2), np.zeros(2, np.int32))
     relaxed = et.function([x], x + 1, allow_downcast=True)
     assert relaxed(np.zeros(2)).dtype == np.float32
@@ -166,7 +170,9 @@ def test_an_unused_input_is_an_error_unless_ignored():
 def test_an_update_that_widens_names_the_culprit():
     w = et.shared(np.zeros(2, np.float32), "w")
     x = et.dvector("x")
-    with pytest.raises(TypeRuleError, match=r"update of 'w' is float64.*\n.*it first becomes float64 in"):
+    with pytest.raises(
+        TypeRuleError, match=r"update of 'w' is float64.*\n.*it first becomes float64 in"
+    ):
         et.function([x], [], updates=[(w, w - 0.1 * x)])
 
 
