@@ -6,6 +6,7 @@ Usage: python -m benchmarks.worker PEER.  What libraries print goes to stderr.
 import gc
 import json
 import os
+import re
 import sys
 import time
 import traceback
@@ -126,6 +127,15 @@ def _problem(got: list[Array], expected: list[Array], dtype: str) -> str:
     return ""
 
 
+def without_folders(text: str) -> str:
+    """Leave only the last part of each absolute path, for results are published.
+
+    >>> without_folders("cannot open /usr/lib/libm.so (No such file)")
+    'cannot open libm.so (No such file)'
+    """
+    return re.sub(r"(?<![\w.])/(?:[^\s/:'\"()]+/)+", "", text)
+
+
 def _answer(worker: Worker, command: dict[str, Any]) -> Reply:
     name = command.pop("do")
     if "case" in command:
@@ -137,7 +147,7 @@ def _answer(worker: Worker, command: dict[str, Any]) -> Reply:
         return {"skip": True}
     except Exception as error:  # whatever a library raises is a result of the comparison
         traceback.print_exc()
-        return {"error": f"{type(error).__name__}: {error}"[:300]}
+        return {"error": without_folders(f"{type(error).__name__}: {error}")[:300]}
     return reply
 
 

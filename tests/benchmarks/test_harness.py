@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from benchmarks import blocks, report
+from benchmarks import blocks, report, worker
 from benchmarks.blocks import Block, ratio_interval, sample
 from benchmarks.campaign import SHORT, measure
 from benchmarks.ceilings import roofline
@@ -49,7 +49,8 @@ def test_results_hold_no_path(tmp_path):
 
 
 @pytest.mark.skipif(
-    find_spec("egtensor.emit_c._runtime") is None, reason="the C runtime of egtensor is not built"
+    find_spec("egtensor.emit_c._runtime") is None or find_spec("egtensor.emit_c.build") is None,
+    reason="the C back end of egtensor is not built",
 )
 def test_egtensor_is_right_with_and_without_rules(tmp_path):
     peers = (OURS, OURS_WITHOUT_RULES)
@@ -68,7 +69,7 @@ def test_reference_gives_one_result_per_output_and_state(chosen):
         np.testing.assert_allclose(value, expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("module", [blocks, report], ids=["blocks", "report"])
+@pytest.mark.parametrize("module", [blocks, report, worker], ids=["blocks", "report", "worker"])
 def test_examples_in_docstrings_hold(module):
     assert doctest.testmod(module).failed == 0
 
