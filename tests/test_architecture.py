@@ -35,10 +35,10 @@ ONLY_IN = {
     "cffi": ("egtensor/emit_c/",),
     "cupy": ("egtensor/emit_cuda/",),
     "cuda": ("egtensor/emit_cuda/",),
-    "hypothesis": ("egtensor/testing.py",),
-    "sympy": ("egtensor/testing.py", "egtensor/__main__.py", "egtensor/interop/"),
+    "hypothesis": ("egtensor/testing",),
+    "sympy": ("egtensor/testing", "egtensor/__main__.py", "egtensor/interop/"),
     "mpmath": (
-        "egtensor/testing.py",
+        "egtensor/testing",
         "egtensor/__main__.py",
         "egtensor/extract/",
         "egtensor/lang/interpret.py",
@@ -59,7 +59,6 @@ FILES = sorted(
 )
 CATALOGUE = [p for p in FILES if p.parts[0] == "rules_catalog" and p.name != "__init__.py"]
 STAGES = [p for p in FILES if p.parts[1] in NAMELESS and p != SPELLING]
-RECORDS = [p for p in FILES if p.parts[1:3] == ("lang", "ops")]
 
 
 def tree(path: Path) -> ast.Module:
@@ -180,12 +179,5 @@ def test_a_catalogue_file_is_a_docstring_an_import_a_family_and_rules(path):
 
 
 @pytest.mark.parametrize("path", CATALOGUE, ids=str)
-def test_a_catalogue_line_fits(path):
-    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
-    assert "# fmt: off" in lines
-    assert max(map(len, lines)) <= 120
-
-
-@pytest.mark.parametrize("path", RECORDS, ids=str)
-def test_a_line_of_a_record_fits(path):
-    assert max(map(len, (ROOT / path).read_text(encoding="utf-8").splitlines())) <= 120
+def test_the_columns_of_a_catalogue_are_aligned_by_hand(path):
+    assert "# fmt: off" in (ROOT / path).read_text(encoding="utf-8").splitlines()
