@@ -162,8 +162,7 @@ class Rule:
     def inverse(self) -> Rule:
         """The rule from right to left."""
         return Rule(
-            self.family, self.name, self.rhs, self.lhs, self.over, self.when, self.ref,
-            proved=self.proved, directed=False,
+            self.family, self.name, self.rhs, self.lhs, self.over, self.when, self.ref, True, self.proved
         )  # fmt: skip
 
     def _check_name(self) -> None:

@@ -1,0 +1,253 @@
+"""The schedule of a saturation: derivatives, then simplification to a fixpoint, then some exploration.
+
+Every decision counts rows and iterations, never time, so that a program is optimised alike everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from egtensor.errors import ContradictionError, EngineError
+from egtensor.lang.expr import Expr
+from egtensor.rules.classes import EClasses
+from egtensor.rules.compile import DERIVE, EXPLORE, NEED, SIMPLIFY
+from egtensor.rules.egraph import (
+    ANALYSE,
+    RECYCLE,
+    EGraph,
+    Engine,
+    RunReport,
+    constructors_of,
+    insert,
+)
+from egtensor.rules.readout import read
+from egtensor.rules.ruleset import RuleSet
+
+ENGINES = 4  # warm e-graphs that one thread keeps
+SIMPLIFY_ITERATIONS = 40
+EXPLORE_BY_SIZE = ((200, 4), (2000, 2))  # nodes up to which so many explore iterations are made
+TRIALS = 60  # saturations spent on finding the rules that contradict each other
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a saturation may go.
+
+    rows     e-nodes, not counting those of the program as written
+    explore  explore iterations; None: by the size of the program
+    """
+
+    rows: int = 20_000
+    explore: int | None = None
+
+
+@dataclass
+class SaturationReport:
+    """What a saturation did.
+
+    matches         per rule, how often it matched
+    stopped         why it stopped: "saturated", "explored", "rows", "contradiction" or "engine"
+    rows            e-nodes after each phase
+    pullbacks       derivatives in the program as written
+    contradiction   rules that together made different things equal
+    times           seconds per stage; not part of any decision
+    """
+
+    matches: dict[str, int] = field(default_factory=dict)
+    stopped: str = "saturated"
+    rows: dict[str, int] = field(default_factory=dict)
+    pullbacks: int = 0
+    iterations: int = 0
+    contradiction: tuple[str, ...] = ()
+    times: dict[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        rows = ", ".join(f"{phase} {n}" for phase, n in self.rows.items())
+        used = sorted(self.matches.items(), key=lambda item: (-item[1], item[0]))
+        lines = [f"stopped: {self.stopped} after {self.iterations} iterations; rows: {rows}"]
+        if self.contradiction:
+            lines.append(f"contradiction between {', '.join(self.contradiction)}")
+        return "\n".join([*lines, *(f"{n:6d}  {rule}" for rule, n in used)])
+
+    def count(self, reports: Sequence[RunReport]) -> None:
+        """Add the matches of some iterations."""
+        for name, n in ((k, v) for r in reports for k, v in r.matches.items()):
+            if "/" in name and not name.startswith(NEED):
+                rule = name.partition("#")[0]
+                self.matches[rule] = self.matches.get(rule, 0) + n
+
+
+def optimise_space(
+    roots: Sequence[Expr], rules: RuleSet, limits: Limits | None = None, record: bool = False
+) -> tuple[EClasses, SaturationReport]:
+    """All that the rules know to be equal to ``roots``, with the program as written among it.
+
+    roots    expressions whose sizes have been unified
+    record   keep the rule that made each e-node, for explanations
+    returns  the e-classes, and what was done; where the rules contradict each other or the engine fails,
+             the program as written, with its derivatives resolved
+    """
+    limits = limits or Limits()
+    try:
+        return _optimised(roots, rules, limits, record)
+    except ContradictionError as error:
+        guilty = _guilty(roots, rules, limits)
+        stopped, shown = "contradiction", f"{error}\n  rules: {', '.join(map(str, guilty))}"
+        contradiction = tuple(map(str, guilty))
+    except EngineError as error:
+        stopped, shown, contradiction = "engine", str(error), ()
+    warnings.warn(shown, RuntimeWarning, stacklevel=2)
+    classes, report = _optimised(roots, RuleSet(), Limits(explore=0), record=False)
+    report.stopped, report.contradiction = stopped, contradiction
+    return classes, report
+
+
+def _optimised(
+    roots: Sequence[Expr], rules: RuleSet, limits: Limits, record: bool
+) -> tuple[EClasses, SaturationReport]:
+    clock = time.perf_counter
+    start = clock()
+    engine = _engine(rules, record)
+    try:
+        engine.require(constructors_of(roots))
+        prepared = clock()
+        with engine.pushed():
+            egraph = insert(engine, roots)
+            inserted = clock()
+            report = saturate(egraph, limits)
+            saturated = clock()
+            classes = read(egraph)
+            done = clock()
+    except BaseException:
+        # whatever was interrupted may have left the engine half way; it is made anew
+        _forget(rules, record)
+        raise
+    report.times = {
+        "prepare": prepared - start,
+        "insert": inserted - prepared,
+        "saturate": saturated - inserted,
+        "read": done - saturated,
+    }
+    return classes, report
+
+
+def saturate(egraph: EGraph, limits: Limits) -> SaturationReport:
+    """Apply the rules until nothing changes or a limit is reached."""
+    report = SaturationReport()
+    budget = limits.rows + len(egraph.order)
+    report.pullbacks = sum(name in egraph.engine.derivations for name, _, _ in egraph.written)
+    if report.pullbacks:
+        _iterate(egraph, report, DERIVE)
+    _simplify(egraph, report, budget)
+    rows = report.rows["simplify"] = egraph.rows()
+    growth = 2.0
+    for k in range(_explorations(egraph, limits)):
+        if rows * growth > budget:
+            report.stopped = "rows"
+            return report
+        changed = _iterate(egraph, report, EXPLORE)
+        _simplify(egraph, report, budget)
+        before, rows = rows, egraph.rows()
+        report.rows[f"explore {k + 1}"] = rows
+        growth = max(1.2, rows / max(before, 1))
+        if not changed:
+            return report
+    report.stopped = "explored"
+    return report
+
+
+def _explorations(egraph: EGraph, limits: Limits) -> int:
+    if limits.explore is not None:
+        return limits.explore
+    size = len(egraph.order)
+    return next((n for nodes, n in EXPLORE_BY_SIZE if size <= nodes), 1)
+
+
+def _simplify(egraph: EGraph, report: SaturationReport, budget: int) -> None:
+    """Analyse and simplify until nothing changes, or the rows would exceed the budget."""
+    made = 0
+    for _ in range(SIMPLIFY_ITERATIONS):
+        before = sum(report.matches.values())
+        if not _iterate(egraph, report, ANALYSE, SIMPLIFY):
+            return
+        made += sum(report.matches.values()) - before
+        # a match makes a few rows at most; counting them exactly costs more than a small iteration
+        if made > budget // 4 and egraph.rows() > budget:
+            report.stopped = "rows"
+            return
+
+
+def _iterate(egraph: EGraph, report: SaturationReport, *rulesets: str) -> bool:
+    reports = egraph.run(*rulesets)
+    report.iterations += 1
+    report.count(reports)
+    return any(r.updated for r in reports)
+
+
+def _guilty(roots: Sequence[Expr], rules: RuleSet, limits: Limits) -> list[object]:
+    """A small set of rules that contradict each other on this program: delta debugging (Zeller 2002)."""
+    left = list(rules)
+    trials = TRIALS
+    step = max(1, len(left) // 2)
+    while trials:
+        k = 0
+        while k < len(left) and trials:
+            trials -= 1
+            fewer = left[:k] + left[k + step :]
+            if _contradicts(roots, RuleSet(fewer), limits):
+                left = fewer
+            else:
+                k += step
+        if step == 1:
+            break
+        step //= 2
+    return list(left)
+
+
+def _contradicts(roots: Sequence[Expr], rules: RuleSet, limits: Limits) -> bool:
+    try:
+        _optimised(roots, rules, limits, record=False)
+    except ContradictionError:
+        return True
+    finally:
+        _forget(rules, record=False)
+    return False
+
+
+class _Engines(threading.local):
+    """The warm engines of one thread, the one used last at the end."""
+
+    def __init__(self) -> None:
+        self.kept: OrderedDict[tuple[RuleSet, bool], Engine] = OrderedDict()
+
+
+_engines = _Engines()
+
+
+def _engine(rules: RuleSet, record: bool) -> Engine:
+    kept = _engines.kept
+    engine = kept.pop((rules, record), None)
+    if engine is None or engine.uses >= RECYCLE:
+        engine = Engine(rules, record)
+    kept[rules, record] = engine
+    while len(kept) > ENGINES:
+        kept.popitem(last=False)
+    return engine
+
+
+def _forget(rules: RuleSet, record: bool) -> None:
+    _engines.kept.pop((rules, record), None)
+
+
+def _forget_all() -> None:
+    _engines.kept.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
