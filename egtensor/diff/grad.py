@@ -39,8 +39,8 @@ def grad(
     """The gradient of the scalar ``cost`` with respect to one expression, or to each of a list.
 
     cost                 a float scalar; None where ``known_grads`` says what is differentiated
-    wrt                  float expressions: inputs, shared variables, or anything ``cost`` was made from
-    disconnected_inputs  "raise", or "ignore": a ``wrt`` that ``cost`` does not depend on has gradient zero
+    wrt                  float expressions: inputs, shared variables, or any other part of ``cost``
+    disconnected_inputs  "raise", or "ignore": zero where ``cost`` does not depend on ``wrt``
     known_grads          gradients of intermediate expressions, used instead of computing them
     consider_constant    expressions not to be differentiated through
     returns              an expression of the type of ``wrt``, or a list of them
@@ -79,7 +79,7 @@ def vjp(y: Any, x: Any, g: Any) -> Any:
 
     y, g     an expression and its cotangent, of the same shape; or a list of each
     x        a float expression, or a list of them
-    returns  an expression of the type of ``x``, or a list of them; zero where ``y`` does not depend on it
+    returns  an expression of the type of ``x``, or a list of them; zero where ``y`` is constant
     """
     ys, gs = listed(y), listed(g)
     check_pairs("vjp", "cotangents", ys, gs)
@@ -94,7 +94,7 @@ def vjp(y: Any, x: Any, g: Any) -> Any:
 
 
 def jacobian(y: Expr, x: Any) -> Any:
-    """All derivatives of the elements of ``y`` by those of ``x``; its shape is that of both, joined.
+    """All derivatives of the elements of ``y`` by those of ``x``; its shape is both joined.
 
     y        a float expression whose sizes are known
     x        a float expression, or a list of them

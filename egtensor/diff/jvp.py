@@ -1,8 +1,8 @@
 """Forward mode, from the same derivative records as reverse mode.
 
-The derivative of an elementwise operator is diagonal: what it pulls back, it pushes forward.  For the
-others, a linear map is the transpose of its transpose: what an operator pulls back is linear in the
-cotangent, and pulling that back in turn gives the derivative in the direction of a tangent.
+The derivative of an elementwise operator is diagonal: what it pulls back, it pushes forward.  For
+the others, a linear map is the transpose of its transpose: what an operator pulls back is linear in
+the cotangent, and pulling that back in turn gives the derivative in the direction of a tangent.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def jvp(y: Any, x: Any, t: Any) -> Any:
 
     y        a float expression, or a list of them
     x, t     an expression and its tangent, of the same shape; or a list of each
-    returns  an expression of the type of ``y``, or a list of them; zero where ``y`` does not depend on ``x``
+    returns  an expression of the type of ``y``, or a list of them; zero where ``y`` is constant
     """
     xs, ts = listed(x), listed(t)
     check_pairs("jvp", "tangents", xs, ts)
@@ -99,6 +99,6 @@ def _transposed(y: Expr, tangents: list[Expr | None]) -> Tangent:
 
 
 def expr_or_none(found: list[Expr | None]) -> list[Expr | None]:
-    """The expressions with their derivatives written out, so that no placeholder is left in them."""
+    """The expressions with their derivatives written out: then no placeholder is left in them."""
     written = iter(expr.resolve([d for d in found if d is not None]))
     return [None if d is None else next(written) for d in found]

@@ -1,13 +1,13 @@
 """Reverse mode: one sweep of linear size from results to operands.
 
-The cotangent of a value is the sum of what its consumers pull back (Griewank and Walther 2008, 3.2).
-Elementwise consumers leave a ``pullback`` node, which says whose derivative is meant; rules made from
-the same operator records resolve it inside the e-graph, together with the program.  All other
-operators are expanded at once.
+The cotangent of a value is the sum of what its consumers pull back (Griewank and Walther 2008,
+3.2).  Elementwise consumers leave a ``pullback`` node, which says whose derivative is meant; rules
+made from the same operator records resolve it inside the e-graph, together with the program.  All
+other operators are expanded at once.
 
-Where an operand is not selected by a ``where``, its cotangent is zero whatever the derivatives below
-are: conditions travel with the cotangent and are applied after those derivatives, so that ``0 * inf``
-never arises.
+Where an operand is not selected by a ``where``, its cotangent is zero whatever the derivatives
+below are: conditions travel with the cotangent and are applied after those derivatives, so that
+``0 * inf`` never arises.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _operand_type(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equali
 pullback = Op(
     name="pullback", numpy=_no_arrays, arity=None, body=Derived(expand), attrs=("of", "operand"),
     type_rule=_operand_type, vjp=Missing("it is resolved before it is differentiated"), cost=0,
-    doc="The cotangent of one operand of an elementwise operator, given operands, result and cotangent.",
+    doc="The cotangent of one operand of an elementwise operator.",
 )  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def pull_back(
 
 
 def dependents(roots: Iterable[Expr], on: Iterable[Expr], stopped: set[Expr]) -> set[Expr]:
-    """All nodes below ``roots`` whose value depends on one of ``on``, except through ``stopped``."""
+    """All nodes below ``roots`` that depend on one of ``on``, except through ``stopped``."""
     found = set(on)
     for y in toposort(roots):
         if y not in stopped and any(a in found and a not in stopped for a in y.args):

@@ -203,11 +203,11 @@ def test_matrices_moved_and_multiplied():
 
 
 ERRORS = [
-    (lambda x: grad(exp(x), x), r"grad: the cost exp\(x\) is float64\[2\], not a scalar\n.*\(2\)\n  fix: reduce it"),
-    (lambda x: grad(as_expr(3), x), r"grad: 3 is int64\[\]\n.*int64 values\n  fix: declare it as float"),
+    (lambda x: grad(exp(x), x), r"exp\(x\) is float64\[2\], not a scalar\n.*\(2\)\n  fix: reduce it"),
+    (lambda x: grad(as_expr(3), x), r"grad: 3 is int64\[\]\n.*int64 values\n  fix: declare"),
     (lambda x: grad(1.5, x), r"grad: cannot differentiate float '1.5'"),
     (lambda x: grad(total(x), symbol("k", (), "int32")), r"grad: k is int32\[\]\n"),
-    (lambda x: grad(total(x), symbol("x", (2,))), r"does not depend on x\n  two inputs of one name are different"),
+    (lambda x: grad(total(x), symbol("x", (2,))), r"does not depend on x\n  two inputs of one name"),
     (lambda x: grad(total(x), exp(x)), r"does not depend on exp\(x\)\n.*this very expression"),
     (lambda x: grad(None, x), r"cost is None and known_grads is empty"),
     (lambda x: grad(total(x), x, disconnected_inputs="warn"), r"disconnected_inputs is 'warn'"),

@@ -22,9 +22,9 @@ RANGES = ((0.2, 0.8), (1.2, 2.5), (-0.8, -0.2), (-2.5, -1.2))
 # operators that are no scalar functions: shapes of their operands, and attributes
 EXAMPLES = {
     "permute": [([(2, 3, 2)], {"axes": (1, 2, 0)})],
-    "broadcast_to": [([(2, 1)], {"shape": (3, 2, 4)}), ([()], {"shape": (2,)}), ([(1,)], {"shape": (1, 1)})],
+    "broadcast_to": [([(2, 1)], {"shape": (3, 2, 4)}), ([()], {"shape": (2,)})],
     "reshape": [([(2, 3)], {"shape": (3, 1, 2)})],
-    "reduce_sum": [([(2, 3)], {"axes": (0,)}), ([(2, 3)], {"axes": (0, 1)}), ([(2, 3)], {"axes": ()})],
+    "reduce_sum": [([(2, 3)], {"axes": (0,)}), ([(2, 3)], {"axes": ()})],
     "reduce_max": [([(2, 3)], {"axes": (1,)})],
     "reduce_min": [([(2, 3)], {"axes": (1,)})],
     "reduce_prod": [([(2, 3)], {"axes": (1,)})],
