@@ -22,6 +22,7 @@ from benchmarks.workloads import Case
 
 Row = dict[str, Any]
 FULL_EFFORT = Effort()
+INTERLEAVED = ("call", "run")  # sections whose peers are only comparable within one run
 SECTIONS = ("call", "run", "compile", "import", "optimiser", "memory")
 
 
@@ -81,7 +82,7 @@ def measure(campaign: Campaign, out: Path) -> dict[str, Any]:
     }
     for section in campaign.sections:
         for row in _rows(section, campaign, entries, result["ceilings"], log):
-            _keep(result.setdefault(section, []), row)
+            _keep(result.setdefault(section, []), row, interleaved=section in INTERLEAVED)
             out.write_text(json.dumps(result, indent=1) + "\n")
             out.with_suffix(".md").write_text(markdown(result) + "\n")
             print(f"{section}: {row['case']}", file=sys.stderr, flush=True)
@@ -149,10 +150,12 @@ def _chosen(cases: Sequence[Case], campaign: Campaign) -> list[Case]:
     return [case for case in cases if campaign.only in case.name]
 
 
-def _keep(rows: list[Row], row: Row) -> None:
-    """Replace the row of the same case, or append."""
+def _keep(rows: list[Row], row: Row, *, interleaved: bool) -> None:
+    """Replace the row of the same case, or append; peers timed apart from each other are joined."""
     for place, old in enumerate(rows):
         if old["case"] == row["case"]:
+            if "peers" in row and not interleaved:
+                row["peers"] = old["peers"] | row["peers"]
             rows[place] = row
             return
     rows.append(row)
