@@ -72,7 +72,7 @@ class Explanation:
 def explain(history: Any) -> Explanation:
     """The explanation of a compiled function, from its history."""
     from egtensor.extract.extract import extract
-    from egtensor.rules.egraph import optimise_space
+    from egtensor.rules.saturate import optimise_space
 
     options = history.options
     written = len(history.exprs)

@@ -29,10 +29,9 @@ from egtensor.lang.types import TensorType
 from egtensor.lang.unify import Unified, unify
 from egtensor.report import FunctionReport
 from egtensor.roots import Roots, collect
-from egtensor.rules.egraph import optimise_space
 from egtensor.rules.rule import Domain
 from egtensor.rules.ruleset import RuleSet
-from egtensor.rules.saturate import Limits
+from egtensor.rules.saturate import Limits, optimise_space
 from egtensor.signature import Signature
 
 

@@ -14,7 +14,7 @@ from egtensor.lang.expr import Expr, toposort
 from egtensor.lang.op import FUNCTIONS, OPS
 from egtensor.lang.show import listing
 from egtensor.lang.unify import unify
-from egtensor.rules.egraph import optimise_space
+from egtensor.rules.saturate import optimise_space
 
 
 def print_stations(expression: str, by: str | None, constructor: str) -> int:

@@ -159,6 +159,13 @@ class Rule:
 
     __repr__ = __str__
 
+    @property
+    def statement(self) -> str:
+        """The sides and conditions in one line."""
+        arrow = "<=>" if self.both_ways else "=>"
+        when = f" when {', '.join(map(str, self.when))}" if self.when else ""
+        return f"{self.lhs} {arrow} {self.rhs}{when}"
+
     def inverse(self) -> Rule:
         """The rule from right to left."""
         return Rule(

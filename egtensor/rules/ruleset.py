@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
@@ -46,6 +47,12 @@ class RuleSet:
 
     def __repr__(self) -> str:
         return f"<{len(self)} rules>"
+
+    @property
+    def digest(self) -> str:
+        """Equal for sets of rules that say the same, in the same order."""
+        text = "\n".join(f"{r} {r.statement} {r.over} {r.directed}" for r in self._rules)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def without(self, *names: str) -> RuleSet:
         """All rules but those named, e.g. ``"explog/log-mul"`` or ``"explog/*"``."""
