@@ -38,6 +38,10 @@ typedef __UINT32_TYPE__ uint32_t;
 typedef __UINT64_TYPE__ uint64_t;
 typedef uint8_t egt_bool;
 #define EGT_INLINE static inline __attribute__((always_inline, unused))
+/* gcc makes min and max instructions of comparisons only with a constant whose value it cannot see */
+#define EGT_CONSTANT(type, name, value) \\
+    static const type name##_value __asm__(#name) __attribute__((used)) = value; \\
+    extern const type name __attribute__((visibility("hidden")))
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define EGT_HAS_FMA 1
 #define EGT_FMA(a, b, c) __builtin_fma(a, b, c)
