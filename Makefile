@@ -29,7 +29,7 @@ $(STAMP): $(SOURCES)
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "  fix: $(PYTHON) lacks venv; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "installing into $(VENV) (once; about a minute)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test,viz]'
+	@$(PY) -m pip install --quiet --quiet --disable-pip-version-check --editable '.[test,viz]'
 	@touch $@
 
 demo: $(STAMP)
