@@ -1,0 +1,218 @@
+"""How the steps of a program read one another: which are only another view, and of what.
+
+A step is *virtual* where reading it is reading its operand at another index, *inline* where it is
+computed wherever it is read, and *solid* otherwise: then it belongs to a cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from egtensor.extract.program import Program, Step
+from egtensor.kernels.sizes import Sizes
+from egtensor.lang.dims import Shape, estimate, product
+from egtensor.lang.op import (
+    ArgReduce,
+    AxisIndex,
+    Gather,
+    Item,
+    Join,
+    Leaf,
+    Library,
+    Prefix,
+    Reduce,
+    Region,
+    Reshape,
+    Scalar,
+    Scatter,
+    View,
+)
+from egtensor.lang.types import DType, TensorType
+
+Role = Literal[
+    "source", "leaf", "virtual", "inline", "multi", "point", "reduce", "prefix", "join", "scatter",
+    "call", "region", "part", "copy",
+]  # fmt: skip
+CHEAP = 3.0
+
+
+@dataclass(slots=True)
+class Flow:
+    """What is known of one step.
+
+    shape    canonical; ``solid`` the positions of its axes that are not 1
+    args     operands, those of the operator with several results for its items
+    base     the solid step that a virtual one reads
+    kept     for each solid axis of the base, the axis here that runs along it; None: a general index
+    cost     of one element when it is computed where it is read
+    copies   added to the program: a copy of its one operand
+    """
+
+    step: Step
+    role: Role
+    dtype: DType
+    shape: Shape
+    solid: tuple[int, ...]
+    domain: Shape
+    args: tuple[int, ...]
+    base: int
+    kept: tuple[int, ...] | None
+    cost: float = 0.0
+    copies: bool = False
+
+
+def analyse(program: Program, sizes: Sizes) -> list[Flow]:
+    """One Flow per step."""
+    flows: list[Flow] = []
+    solids: dict[Shape, tuple[tuple[int, ...], Shape]] = {}
+    for place, step in enumerate(program.steps):
+        type_ = step.type[0] if isinstance(step.type, tuple) else step.type
+        shape = sizes.shape(type_.shape)
+        if shape not in solids:
+            axes = tuple(k for k, e in enumerate(shape) if e != 1)
+            solids[shape] = axes, tuple(shape[k] for k in axes)
+        solid, domain = solids[shape]
+        role, args = _role(step, flows)
+        flow = Flow(step, role, type_.dtype, shape, solid, domain, args, place, solid)
+        if role == "virtual":
+            _resolve(flow, flows, sizes)
+        elif role == "point":
+            _consider_inline(flow, flows)
+        flows.append(flow)
+    return flows
+
+
+def _role(step: Step, flows: list[Flow]) -> tuple[Role, tuple[int, ...]]:
+    match step.op.body:
+        case Leaf(kind):
+            return ("source" if kind in ("input", "constant") else "leaf"), ()
+        case View() | Reshape():
+            return "virtual", step.args
+        case Scalar():
+            return ("multi" if step.op.results > 1 else "point"), step.args
+        case Item():
+            owner = flows[step.args[0]]
+            return ("point", owner.args) if owner.role == "multi" else ("part", step.args)
+        case Reduce():
+            return ("reduce" if _reduced_axes(step, flows) else "virtual"), step.args
+        case ArgReduce():
+            return "reduce", step.args
+        case Gather():
+            return "point", step.args
+        case Prefix():
+            return "prefix", step.args
+        case Join():
+            return "join", step.args
+        case Scatter():
+            return "scatter", step.args
+        case Library():
+            return "call", step.args
+        case Region():
+            return "region", step.args
+        case other:
+            raise AssertionError(f"{step.op} has no code: {other}")
+
+
+def _reduced_axes(step: Step, flows: list[Flow]) -> tuple[int, ...]:
+    solid = flows[step.args[0]].solid
+    return tuple(a for a in step.attributes["axes"] if a in solid)
+
+
+def axis_indices(flow: Flow, operand: Flow, sizes: Sizes) -> tuple[AxisIndex, ...] | None:
+    """Where a virtual step reads its operand; None where a reshape merges axes."""
+    match flow.step.op.body:
+        case View(index):
+            x = TensorType(operand.dtype, operand.shape)
+            y = TensorType(flow.dtype, flow.shape)
+            return index(x, y, flow.step.attributes)
+        case Reduce():
+            axes = iter(range(len(flow.shape)))
+            reduced = flow.step.attributes["axes"]
+            return tuple(
+                AxisIndex() if k in reduced else AxisIndex(((next(axes), 1),))
+                for k in range(len(operand.shape))
+            )
+        case _:
+            return _reshape_indices(flow.shape, operand.shape)
+
+
+def _reshape_indices(new: Shape, old: Shape) -> tuple[AxisIndex, ...] | None:
+    """Axis by axis, each old axis is a run of new ones with the same product."""
+    indices: list[AxisIndex] = []
+    k = 0
+    for extent in old:
+        if extent == 1:
+            indices.append(AxisIndex())
+            continue
+        while k < len(new) and new[k] == 1:
+            k += 1
+        run = []
+        while k < len(new):
+            run.append(k)
+            k += 1
+            total = product(new[a] for a in run)
+            if total == extent:
+                break
+        else:
+            return None
+        indices.append(
+            AxisIndex(tuple((a, product(new[b] for b in run if b > a)) for a in run if new[a] != 1))
+        )
+    return tuple(indices) if all(e == 1 for e in new[k:]) else None
+
+
+def _resolve(flow: Flow, flows: list[Flow], sizes: Sizes) -> None:
+    if isinstance(flow.step.op.body, Reshape):
+        flow.args = (_reshaped(flow.args[0], flows),)
+    operand = flows[flow.args[0]]
+    indices = axis_indices(flow, operand, sizes)
+    if indices is None and operand.role in ("virtual", "inline", "leaf"):
+        lay_out(flow.args[0], operand)
+    flow.cost, flow.base = operand.cost, operand.base
+    flow.kept = None if indices is None else _kept(flow, operand, indices)
+
+
+def _reshaped(place: int, flows: list[Flow]) -> int:
+    """The operand of the first of a chain of reshapes."""
+    while flows[place].role == "virtual" and isinstance(flows[place].step.op.body, Reshape):
+        place = flows[place].args[0]
+    return place
+
+
+def lay_out(place: int, flow: Flow) -> None:
+    """Decide that a step is stored in memory, though it could be computed where it is read."""
+    flow.role = "point" if flow.role == "inline" else "copy"
+    flow.base, flow.kept, flow.cost = place, flow.solid, 0.0
+
+
+def _kept(
+    flow: Flow, operand: Flow, indices: tuple[AxisIndex, ...]
+) -> tuple[int, ...] | None:
+    if operand.kept is None:
+        return None
+    kept: list[int] = []
+    for axis in operand.kept:
+        index = indices[axis]
+        if index.offset != 0 or len(index.terms) != 1 or index.terms[0][1] != 1:
+            return None
+        kept.append(index.terms[0][0])
+    whole = all(flow.shape[k] == operand.shape[a] for k, a in zip(kept, operand.kept, strict=True))
+    return tuple(kept) if whole else None
+
+
+def _consider_inline(flow: Flow, flows: list[Flow]) -> None:
+    cost = flow.step.op.cost
+    for a in flow.args:
+        operand = flows[a]
+        if flows[operand.base].role not in ("source", "leaf", "inline"):
+            return
+        cost += operand.cost
+    if cost <= CHEAP and not isinstance(flow.step.op.body, Gather):
+        flow.role = "inline"
+        flow.cost = cost
+
+
+def points(domain: Shape) -> int:
+    """About how many points a domain has."""
+    return estimate(product(domain))

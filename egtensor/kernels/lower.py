@@ -1,0 +1,427 @@
+"""Write one cluster of steps as a kernel: phases, scalar terms, accesses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from egtensor.kernels.flow import Flow, axis_indices
+from egtensor.kernels.fuse import Cluster, Clusters, is_position
+from egtensor.kernels.indexing import ORIGIN, Index, along, compose, linear, row_major
+from egtensor.kernels.plan import (
+    Access,
+    Buffer,
+    Kernel,
+    Phase,
+    Position,
+    Reduction,
+    Slot,
+    Store,
+    loads,
+    terms_of,
+)
+from egtensor.kernels.sizes import Sizes
+from egtensor.lang.dims import Extent, Shape, product
+from egtensor.lang.number import Number
+from egtensor.lang.op import ArgReduce, Leaf, Reduce, Scalar
+from egtensor.lang.scalar import Term, cast, const, make_term, operand
+from egtensor.lang.types import INT64, DType
+
+KEEP = 4.0  # cost above which a value needed in two phases is kept, not computed again
+
+
+class Lowering:
+    """What all kernels of a plan share: the steps, their clusters and their buffers."""
+
+    def __init__(
+        self, flows: list[Flow], clusters: Clusters, sizes: Sizes, buffers: dict[int, Buffer]
+    ) -> None:
+        self.flows, self.clusters, self.sizes, self.buffers = flows, clusters, sizes, buffers
+
+    def kernel(self, cluster: Cluster, name: str) -> Kernel:
+        """The kernel of a cluster of loops."""
+        return _Writer(self, cluster, name).kernel()
+
+
+class _Writer:
+    def __init__(self, shared: Lowering, cluster: Cluster, name: str) -> None:
+        self.shared, self.cluster, self.name = shared, cluster, name
+        self.flows, self.buffers = shared.flows, shared.buffers
+        inner = cluster.axes if cluster.axes is not None else ()
+        self.order = (*cluster.rows, *inner)
+        self.axes = tuple(cluster.domain[k] for k in self.order)
+        self.axis_of = {position: axis for axis, position in enumerate(self.order)}
+        self.slots: list[DType] = []
+        self.slot_of: dict[int, int] = {}
+        self.kept: dict[int, Buffer] = {}
+        self.phase = 0
+        self.memo: dict[tuple[int, Index], Term] = {}
+        self.identities: dict[tuple[Shape, bool], Index] = {}
+
+    # the index at which members are computed
+
+    def identity(self, flow: Flow, row: bool) -> Index:
+        key = flow.shape, row
+        found = self.identities.get(key)
+        if found is None:
+            index = [ORIGIN] * len(flow.shape)
+            for k, axis in enumerate(flow.solid):
+                index[axis] = along(k if row else self.axis_of[k])
+            found = self.identities[key] = tuple(index)
+        return found
+
+    # terms
+
+    def at(self, place: int, index: Index) -> Term:
+        """The value of a step at an index."""
+        key = place, index
+        found = self.memo.get(key)
+        if found is None:
+            found = self.memo[key] = self._at(place, index)
+        return found
+
+    def _at(self, place: int, index: Index) -> Term:
+        flow = self.flows[place]
+        match flow.role:
+            case "leaf":
+                return self._leaf(flow, index)
+            case "inline":
+                return self._expand(flow, index)
+            case "virtual":
+                return self._view(flow, index)
+            case _:
+                pass
+        if place in self.slot_of and place in self.cluster.row:
+            return operand(Slot(self.slot_of[place]), flow.dtype)
+        buffer = self.kept.get(place) or self.buffers[place]
+        if buffer.kind == "scratch":
+            strides = (*(0 for _ in self.cluster.rows), *row_major(self.axes[self._rows() :]))
+            return operand(Access(buffer, strides), flow.dtype)
+        access = linear(buffer, row_major(flow.shape), index, len(self.axes))
+        return operand(access, flow.dtype)
+
+    def _rows(self) -> int:
+        return len(self.cluster.rows)
+
+    def _leaf(self, flow: Flow, index: Index) -> Term:
+        body = flow.step.op.body
+        assert isinstance(body, Leaf)
+        attributes = flow.step.attributes
+        match body.kind:
+            case "literal":
+                return const(attributes["number"], flow.dtype)
+            case "extent":
+                extent = self.shared.sizes.extent(attributes["extent"])
+                return cast(self._number((), extent), flow.dtype)
+            case _:
+                coefficients, offset, indirect = index[0]
+                value = self._number(coefficients, offset)
+                for t, c in indirect:
+                    factor = self._number((), c)
+                    value = make_term(
+                        "add", (value, make_term("mul", (cast(t, INT64), factor), INT64)), INT64
+                    )
+                return cast(value, flow.dtype)
+
+    def _number(self, coefficients: tuple[tuple[int, Extent], ...], offset: Extent) -> Term:
+        if not coefficients and isinstance(offset, int):
+            return const(offset, INT64)
+        per_axis: list[Extent] = [0] * len(self.axes)
+        for k, c in coefficients:
+            per_axis[k] = c
+        return operand(Position(tuple(per_axis), offset), INT64)
+
+    def _view(self, flow: Flow, index: Index) -> Term:
+        source = self.flows[flow.args[0]]
+        indices = axis_indices(flow, source, self.shared.sizes)
+        if indices is not None:
+            return self.at(flow.args[0], compose(indices, index))
+        buffer = self.buffers[flow.args[0]]
+        return operand(linear(buffer, row_major(flow.shape), index, len(self.axes)), flow.dtype)
+
+    def _expand(self, flow: Flow, index: Index) -> Term:
+        """The term of an elementwise step."""
+        step = flow.step
+        item: int | None = None
+        body = step.op.body
+        if not isinstance(body, Scalar):
+            item = step.attributes["index"]
+            step = self.flows[step.args[0]].step
+            body = step.op.body
+        assert isinstance(body, Scalar)
+        made = body.expand(*(self.at(a, index) for a in flow.args), **step.attributes)
+        if isinstance(made, tuple):
+            assert item is not None
+            return made[item]
+        return made
+
+    def _define(self, place: int, flow: Flow, index: Index) -> Term:
+        """The term of a member, from its operands."""
+        if flow.role == "copy":
+            if flow.step.args or not isinstance(flow.step.op.body, Leaf):
+                return self._view(flow, index) if not flow.copies else self.at(flow.args[0], index)
+            return self._leaf(flow, index) if not flow.copies else self.at(flow.args[0], index)
+        return self._expand(flow, index)
+
+    # phases
+
+    def kernel(self) -> Kernel:
+        cluster = self.cluster
+        needed = self._needed()
+        self._keep(needed)
+        last = max([*cluster.full.values(), *cluster.row.values(), 0])
+        rows: dict[int, list[int]] = {}
+        for place in sorted(cluster.row):
+            rows.setdefault(cluster.row[place], []).append(place)
+        fulls: dict[int, list[int]] = {}
+        for place in sorted(cluster.full):
+            for phase in sorted(needed[place]):
+                fulls.setdefault(phase, []).append(place)
+        phases: list[Phase] = []
+        for phase in range(last + 1):
+            self.phase = phase
+            before = [p for p in rows.get(phase, ()) if self.flows[p].role != "reduce"]
+            if before:
+                phases.append(self._row_phase(before))
+            reductions = [p for p in rows.get(phase + 1, ()) if self.flows[p].role == "reduce"]
+            if reductions or phase in fulls:
+                phases.append(self._inner_phase(fulls.get(phase, []), reductions))
+            stored = [p for p in reductions if p in self.buffers]
+            if stored:
+                phases.append(self._store_rows(stored))
+        kernel = Kernel(
+            name=self.name,
+            axes=self.axes,
+            rows=self._rows(),
+            phases=tuple(phases),
+            slots=tuple(self.slots),
+            lanes=self._runs_in_lanes(),
+            work=self._work(needed),
+            note=self._note(),
+            scratch=tuple(b for b in self.kept.values() if b.kind == "scratch"),
+        )
+        return coalesce(kernel)
+
+    def _runs_in_lanes(self) -> bool:
+        axes = self.cluster.axes
+        return bool(axes) and len(self.cluster.domain) - 1 not in (axes or ())
+
+    def _work(self, needed: dict[int, set[int]]) -> float:
+        full = sum(self.flows[p].step.op.cost * len(needed[p]) for p in self.cluster.full)
+        reductions = sum(self.flows[p].role == "reduce" for p in self.cluster.row)
+        return 1.0 + full + reductions
+
+    def _note(self) -> str:
+        names = dict.fromkeys(
+            self.flows[p].step.op.name for p in sorted((*self.cluster.full, *self.cluster.row))
+        )
+        return ", ".join(names)
+
+    def _needed(self) -> dict[int, set[int]]:
+        """The phases in which each full member's value is used, or where it is computed."""
+        cluster = self.cluster
+        needed: dict[int, set[int]] = {p: {phase} for p, phase in cluster.full.items()}
+        cost = self._recompute_costs()
+        self.keepers: set[int] = set()
+        for place in sorted((*cluster.full, *cluster.row), reverse=True):
+            if place in cluster.row:
+                if self.flows[place].role != "reduce":
+                    continue
+                phases = {cluster.row[place] - 1}
+            else:
+                if len(needed[place]) > 1 and (cost[place] > KEEP or place in self.buffers):
+                    self.keepers.add(place)
+                    needed[place] = {cluster.full[place]}
+                phases = needed[place]
+            for o in self.shared.clusters.operands[place]:
+                if o.base in cluster.full:
+                    needed[o.base] |= phases
+        return needed
+
+    def _recompute_costs(self) -> dict[int, float]:
+        cost: dict[int, float] = {}
+        for place in sorted(self.cluster.full):
+            below = (cost.get(o.base, 0.0) for o in self.shared.clusters.operands[place])
+            cost[place] = self.flows[place].step.op.cost + sum(below)
+        return cost
+
+    def _keep(self, needed: dict[int, set[int]]) -> None:
+        for place in sorted(self.keepers):
+            if place not in self.buffers:
+                inner = tuple(self.axes[self._rows() :])
+                self.kept[place] = Buffer(
+                    f"{self.name}_row{place}", "scratch", self.flows[place].dtype, (product(inner),)
+                )
+
+    def _inner_phase(self, fulls: list[int], reductions: list[int]) -> Phase:
+        self.memo = {}
+        stores: list[Store] = []
+        for place in fulls:
+            flow = self.flows[place]
+            index = self.identity(flow, False)
+            if place in self.keepers and self.cluster.full[place] != self.phase:
+                continue
+            term = self._define(place, flow, index)
+            self.memo[place, index] = term
+            if self.cluster.full[place] != self.phase:
+                continue
+            if place in self.kept:
+                access = self._at_kept(place)
+                stores.append(Store(access, term))
+            if place in self.buffers:
+                access = linear(
+                    self.buffers[place], row_major(flow.shape), index, len(self.axes)
+                )
+                stores.append(Store(access, term))
+        return Phase(
+            inner=True,
+            stores=tuple(stores),
+            reductions=tuple(self._reduction(place) for place in reductions),
+        )
+
+    def _at_kept(self, place: int) -> Access:
+        strides = (*(0 for _ in self.cluster.rows), *row_major(self.axes[self._rows() :]))
+        return Access(self.kept[place], strides)
+
+    def _reduction(self, place: int) -> Reduction:
+        flow = self.flows[place]
+        source = self.flows[flow.args[0]]
+        index = list(ORIGIN for _ in source.shape)
+        for k, axis in enumerate(source.solid):
+            index[axis] = along(self.axis_of[k])
+        term = self.at(flow.args[0], tuple(index))
+        slot = self._new_slot(place, flow.dtype)
+        body = flow.step.op.body
+        if is_position(flow):
+            assert isinstance(body, ArgReduce)
+            return Reduction(slot, body.prim, None, term.dtype, term)
+        assert isinstance(body, Reduce)
+        identity = body.identity(flow.dtype)
+        number = None if identity is None else Number.of(identity)
+        return Reduction(slot, body.prim, number, flow.dtype, term)
+
+    def _new_slot(self, place: int, dtype: DType) -> int:
+        self.slot_of[place] = len(self.slots)
+        self.slots.append(dtype)
+        return self.slot_of[place]
+
+    def _row_phase(self, places: list[int]) -> Phase:
+        self.memo = {}
+        lets: list[tuple[int, Term]] = []
+        for place in places:
+            flow = self.flows[place]
+            term = self._define(place, flow, self.identity(flow, True))
+            lets.append((self._new_slot(place, flow.dtype), term))
+        stores = [s for p in places if p in self.buffers for s in self._row_stores(p)]
+        return Phase(inner=False, lets=tuple(lets), stores=tuple(stores))
+
+    def _store_rows(self, places: list[int]) -> Phase:
+        return Phase(inner=False, stores=tuple(s for p in places for s in self._row_stores(p)))
+
+    def _row_stores(self, place: int) -> list[Store]:
+        flow = self.flows[place]
+        index = self.identity(flow, True)
+        access = linear(self.buffers[place], row_major(flow.shape), index, len(self.axes))
+        return [Store(access, operand(Slot(self.slot_of[place]), flow.dtype))]
+
+
+def coalesce(kernel: Kernel) -> Kernel:
+    """Merge neighbouring axes that every access walks as one."""
+    reduces = any(p.reductions for p in kernel.phases)
+    rows = kernel.rows if reduces else len(kernel.axes)
+    groups = _groups(kernel, rows)
+    if len(groups) < len(kernel.axes):
+        kernel = _regroup(kernel, groups)
+        rows = sum(g[0] < rows for g in groups)
+    if not reduces:
+        rows = max(0, len(kernel.axes) - 1)
+    return kernel if rows == kernel.rows else replace(kernel, rows=rows)
+
+
+def _walked(kernel: Kernel) -> list[tuple[Extent, ...]]:
+    """The coefficients of everything that depends on the axes."""
+    found = [a.coefficients for a in loads(terms_of(kernel))]
+    for phase in kernel.phases:
+        found += [s.access.coefficients for s in phase.stores]
+    for t in _all_terms(kernel):
+        if isinstance(t.value, Position):
+            found.append(t.value.coefficients)
+    return list(dict.fromkeys(found))
+
+
+def _all_terms(kernel: Kernel) -> list[Term]:
+    seen: dict[Term, None] = {}
+    stack = list(terms_of(kernel))
+    while stack:
+        t = stack.pop()
+        if t in seen:
+            continue
+        seen[t] = None
+        stack.extend(t.args)
+        if isinstance(t.value, Access):
+            stack.extend(i for i, _ in t.value.indirect)
+    return list(seen)
+
+
+def _groups(kernel: Kernel, rows: int) -> list[list[int]]:
+    walked = _walked(kernel)
+    groups: list[list[int]] = []
+    for axis, extent in enumerate(kernel.axes):
+        merges = (
+            groups
+            and axis != rows
+            and all(c[axis - 1] == _scaled(c[axis], extent) for c in walked)
+        )
+        if merges:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    return groups
+
+
+def _scaled(coefficient: Extent, extent: Extent) -> Extent:
+    return coefficient if coefficient == 0 else extent if coefficient == 1 else coefficient * extent
+
+
+def _regroup(kernel: Kernel, groups: list[list[int]]) -> Kernel:
+    last = [g[-1] for g in groups]
+    memo: dict[Term, Term] = {}
+
+    def access(a: Access) -> Access:
+        indirect = tuple((term(t), c) for t, c in a.indirect)
+        return Access(a.buffer, tuple(a.coefficients[k] for k in last), a.offset, indirect)
+
+    def one(t: Term) -> Term:
+        if isinstance(t.value, Access):
+            return make_term(t.prim, (), t.dtype, access(t.value))
+        if isinstance(t.value, Position):
+            moved = Position(tuple(t.value.coefficients[k] for k in last), t.value.offset)
+            return make_term(t.prim, (), t.dtype, moved)
+        if not t.args:
+            return t
+        return make_term(t.prim, tuple(memo[a] for a in t.args), t.dtype, t.value)
+
+    def term(root: Term) -> Term:
+        stack = [root]
+        while stack:
+            t = stack[-1]
+            pending = [a for a in t.args if a not in memo]
+            if pending:
+                stack.extend(pending)
+            else:
+                if t not in memo:
+                    memo[t] = one(t)
+                stack.pop()
+        return memo[root]
+
+    phases = tuple(
+        replace(
+            p,
+            reductions=tuple(replace(r, term=term(r.term)) for r in p.reductions),
+            stores=tuple(replace(s, access=access(s.access), term=term(s.term)) for s in p.stores),
+            lets=tuple((slot, term(t)) for slot, t in p.lets),
+        )
+        for p in kernel.phases
+    )
+    axes = tuple(product(kernel.axes[k] for k in g) for g in groups)
+    rows = sum(g[0] < kernel.rows for g in groups)
+    return replace(kernel, axes=axes, rows=rows, phases=phases)

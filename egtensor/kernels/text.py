@@ -1,0 +1,169 @@
+"""What rendering C and CUDA share: sizes, accesses and scalar terms as C expressions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from egtensor.kernels.plan import Access, Bounds, Position, Slot
+from egtensor.lang.dims import Dim, Extent, Size, SizeCall, sizes_of
+from egtensor.lang.scalar import Term
+from egtensor.lang.types import DType
+
+RESERVED = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline"
+    " int long register restrict return short signed sizeof static struct switch typedef union"
+    " unsigned void volatile while e rt lo hi ctx bool true false main".split()
+)
+
+
+class SizeNames:
+    """C names of named sizes, each once, in order of first use."""
+
+    def __init__(self) -> None:
+        self.names: dict[Size, str] = {}
+        self._taken: set[str] = set()
+
+    def name(self, size: Size) -> str:
+        """The variable that holds a size."""
+        found = self.names.get(size)
+        if found is None:
+            word = re.sub(r"\W", "_", size.name, flags=re.ASCII)
+            found = f"n_{word}"
+            while found in self._taken:
+                found += "_"
+            self._taken.add(found)
+            self.names[size] = found
+        return found
+
+    def text(self, extent: Extent) -> str:
+        """An extent as an int64 expression, parenthesised where it is a sum."""
+        if not isinstance(extent, Dim):
+            return str(extent) if extent >= 0 else f"({extent})"
+        parts = []
+        for monomial, coefficient in extent.terms:
+            factors = [self._atom(a) for a, power in monomial for _ in range(power)]
+            if coefficient != 1 or not factors:
+                factors.insert(0, str(coefficient))
+            parts.append("*".join(factors))
+        text = " + ".join(parts).replace("+ -", "- ")
+        return f"({text})" if len(parts) > 1 or text.startswith("-") else text
+
+    def _atom(self, atom: Size | SizeCall) -> str:
+        if isinstance(atom, Size):
+            return self.name(atom)
+        a, b = map(self.text, atom.args)
+        return f"egt_size_{atom.function}({a}, {b})"
+
+
+def product_text(coefficient: str, axis: str) -> str:
+    """``coefficient*axis`` without needless factors."""
+    return axis if coefficient == "1" else f"{coefficient}*{axis}"
+
+
+@dataclass
+class TermText:
+    """Statements that compute terms, one named value each.
+
+    expression  (primitive, dtype of operands, operand texts, dtype of the result) -> text
+    constant    (number, dtype) -> text
+    c_type      dtype -> the name of its C type
+    axes        the C names of the kernel's axes
+    slot        slot number -> text
+    """
+
+    sizes: SizeNames
+    axes: tuple[str, ...]
+    expression: Callable[[str, DType, tuple[str, ...], DType], str]
+    constant: Callable[[object, DType], str]
+    c_type: Callable[[DType], str]
+    slot: Callable[[int], str]
+    prefix: str = "t"
+    lines: list[str] = field(default_factory=list)
+    names: dict[Term, str] = field(default_factory=dict)
+    count: int = 0
+    used_sizes: dict[Size, None] = field(default_factory=dict)
+    bounds: list[tuple[str, Bounds]] = field(default_factory=list)
+
+    def write(self, roots: Iterable[Term]) -> list[str]:
+        """Append the statements for ``roots``; the texts that name their values."""
+        return [self._write(root) for root in roots]
+
+    def _write(self, root: Term) -> str:
+        stack = [root]
+        while stack:
+            t = stack[-1]
+            if t in self.names:
+                stack.pop()
+                continue
+            below = t.args
+            if isinstance(t.value, Access):
+                below = tuple(index for index, _ in t.value.indirect)
+            pending = [a for a in below if a not in self.names]
+            if pending:
+                stack.extend(reversed(pending))
+            else:
+                self.names[t] = self._name(t)
+                stack.pop()
+        return self.names[root]
+
+    def _name(self, t: Term) -> str:
+        if t.prim == "const":
+            return self.constant(t.value, t.dtype)
+        if isinstance(t.value, Slot):
+            return self.slot(t.value.number)
+        if isinstance(t.value, Position):
+            text = self.affine(t.value.coefficients, t.value.offset)
+            return f"({text})"
+        name = f"{self.prefix}{self.count}"
+        self.count += 1
+        if isinstance(t.value, Access):
+            text = f"{t.value.buffer.name}[{self.place(t.value)}]"
+        elif isinstance(t.value, Bounds):
+            self.bounds.append((name, t.value))
+            extent = self.extent(t.value.extent)
+            text = f"egt_wrap({self.names[t.args[0]]}, {extent})"
+        else:
+            operands = tuple(self.names[a] for a in t.args)
+            dtype = t.args[-1].dtype if t.prim == "select" else t.args[0].dtype
+            text = self.expression(t.prim, dtype, operands, t.dtype)
+            if text.startswith("(") and _matching(text):
+                text = text[1:-1]
+        self.lines.append(f"const {self.c_type(t.dtype)} {name} = {text};")
+        return name
+
+    def extent(self, extent: Extent) -> str:
+        """An extent, whose sizes become locals of the kernel."""
+        for size in sizes_of(extent):
+            self.used_sizes[size] = None
+        return self.sizes.text(extent)
+
+    def affine(self, coefficients: tuple[Extent, ...], offset: Extent) -> str:
+        """``offset + sum(coefficient * axis)``."""
+        parts = [
+            product_text(self.extent(c), axis)
+            for c, axis in zip(coefficients, self.axes, strict=True)
+            if c != 0
+        ]
+        if offset != 0 or not parts:
+            parts.append(self.extent(offset))
+        return " + ".join(parts)
+
+    def place(self, access: Access) -> str:
+        """The index of an access."""
+        parts = [self.affine(access.coefficients, access.offset)]
+        if parts == ["0"] and access.indirect:
+            parts = []
+        parts += [product_text(self.extent(c), self.names[t]) for t, c in access.indirect]
+        return " + ".join(parts)
+
+
+def _matching(text: str) -> bool:
+    """Whether the first parenthesis closes at the very end."""
+    depth = 0
+    for k, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if depth == 0:
+            return k == len(text) - 1
+    return False
