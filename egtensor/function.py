@@ -130,7 +130,8 @@ def optimise(
 
 
 def _checked(program: Program, request: Unified) -> Program:
-    program = replace(program, equalities=request.equalities)
+    types = tuple(i.type for i in request.inputs)
+    program = replace(program, equalities=request.equalities, inputs=types)
     return verify(program) if config.check else program
 
 

@@ -46,11 +46,13 @@ class Program:
     """Steps in an order in which they can run, and the places of the results.
 
     equalities  sizes that must be equal in a call, beyond what the types of the inputs say
+    inputs      types of all arguments and shared variables, used or not; empty: those of the steps
     """
 
     steps: tuple[Step, ...]
     results: tuple[int, ...]
     equalities: tuple[tuple[Extent, Extent, Line], ...] = ()
+    inputs: tuple[TensorType, ...] = ()
 
     def __str__(self) -> str:
         return show(self)

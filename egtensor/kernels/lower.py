@@ -94,8 +94,7 @@ class _Writer:
             return operand(Slot(self.slot_of[place]), flow.dtype)
         buffer = self.kept.get(place) or self.buffers[place]
         if buffer.kind == "scratch":
-            strides = (*(0 for _ in self.cluster.rows), *row_major(self.axes[self._rows() :]))
-            return operand(Access(buffer, strides), flow.dtype)
+            return operand(self._at_kept(place), flow.dtype)
         access = linear(buffer, row_major(flow.shape), index, len(self.axes))
         return operand(access, flow.dtype)
 

@@ -11,7 +11,7 @@ kernel's axes, in elements, plus computed (gathered) parts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from egtensor.errors import VerifyError
@@ -218,10 +218,16 @@ Region = Kernel | Call | Seq | Loop | Cond
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Something that can fail while running: what the message says, and the user's lines."""
+    """Something that can fail while running.
+
+    message  what went wrong; ``{0}`` to ``{3}`` stand for details known then
+    kind     "size", "index", "value": the class of the error
+    line     the user's line
+    """
 
     message: str
-    lines: tuple[Line, ...] = ()
+    kind: str = "size"
+    line: Line = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +244,7 @@ class KernelPlan:
     """Regions over buffers, and what must hold before they run.
 
     checks  sizes that must agree
-    sites   ``sites[k]`` describes error k; 0 is success
+    sites   ``sites[k - 1]`` describes error k; 0 is success
     place   temporaries -> bin of the arena; a bin is as large as its largest tenant
     """
 
@@ -247,9 +253,8 @@ class KernelPlan:
     outputs: tuple[Buffer, ...]
     buffers: tuple[Buffer, ...]
     checks: tuple[Check, ...] = ()
-    sites: tuple[Site, ...] = (Site("success"),)
+    sites: tuple[Site, ...] = ()
     place: tuple[tuple[Buffer, int], ...] = ()
-    sizes: tuple[Any, ...] = field(default=())
 
     def __str__(self) -> str:
         return show(self)

@@ -3,51 +3,65 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
 
 from egtensor.extract.program import Program
 from egtensor.kernels.flow import Flow, analyse
 from egtensor.kernels.fuse import Cluster, Clusters
 from egtensor.kernels.lower import Lowering
 from egtensor.kernels.memory import bins
-from egtensor.kernels.plan import Buffer, Check, KernelPlan, Region, Seq, Site
-from egtensor.kernels.sizes import Sizes, unify
-from egtensor.kernels.target import Limits
-from egtensor.lang.dims import Extent
+from egtensor.kernels.plan import (
+    Buffer,
+    Call,
+    Check,
+    Kernel,
+    KernelPlan,
+    Region,
+    Seq,
+    Site,
+    reads,
+    regions,
+    writes,
+)
+from egtensor.kernels.sizes import unify
+from egtensor.lang.dims import estimate, product
 from egtensor.lang.op import Leaf, Reshape
 
+# of one thread of the machine that benchmarks/calibrate_costs.py measured
+ADDITIONS = 1e10  # float32 additions per second
+FLOPS = 1e11  # of a matrix product
+BANDWIDTH = 3e10  # bytes per second
+START = 5e-8  # seconds to start a kernel
 
-def schedule(
-    program: Program,
-    limits: Limits | None = None,
-    *,
-    inputs: Sequence[int] | None = None,
-    equalities: Iterable[tuple[Extent, Extent]] = (),
-) -> KernelPlan:
-    """Turn a program into kernels over buffers.
 
-    inputs      serial numbers of the symbols in the order of the arguments, shared variables last;
-                None: the order of the program
-    equalities  sizes known to be equal besides those that the operators imply
-    """
-    return _Scheduler(program, inputs, equalities).plan()
+def schedule(program: Program) -> KernelPlan:
+    """Turn a program into kernels over buffers."""
+    return _Scheduler(program).plan()
+
+
+def plan_cost(plan: KernelPlan) -> float:
+    """Estimated seconds of one run on one thread: work, memory traffic, and starting kernels."""
+    seconds = 0.0
+    for region in regions(plan.body):
+        if isinstance(region, Kernel):
+            count = estimate(product(region.axes))
+            traffic = sum(estimate(b.size) * b.dtype.itemsize for b in set(reads(region)))
+            traffic += sum(estimate(b.size) * b.dtype.itemsize for b in set(writes(region)))
+            seconds += max(count * region.work / ADDITIONS, traffic / BANDWIDTH) + START
+        elif isinstance(region, Call):
+            seconds += region.work / FLOPS + START
+    return seconds
 
 
 class _Scheduler:
-    def __init__(
-        self,
-        program: Program,
-        inputs: Sequence[int] | None,
-        equalities: Iterable[tuple[Extent, Extent]],
-    ) -> None:
+    def __init__(self, program: Program) -> None:
         self.program = program
-        self.sizes = unify(program, equalities)
+        self.sizes = unify(program)
         self.flows = analyse(program, self.sizes)
         self.results = self._results()
         self.clusters = Clusters(self.flows)
         self.buffers: dict[int, Buffer] = {}
-        self.inputs = self._input_buffers(inputs)
-        self.sites: list[Site] = [Site("success")]
+        self.inputs = self._input_buffers()
+        self.sites: list[Site] = []
 
     def plan(self) -> KernelPlan:
         outputs = self._output_buffers()
@@ -70,11 +84,14 @@ class _Scheduler:
             place=bins(regions, buffers),
         )
 
-    def _input_buffers(self, inputs: Sequence[int] | None) -> tuple[Buffer, ...]:
-        found: dict[int, Buffer] = {}
+    def _input_buffers(self) -> tuple[Buffer, ...]:
+        """Buffers of all inputs by position; a program without ``inputs`` is numbered as it reads them."""
+        found = {
+            k: Buffer(f"x{k}", "input", t.dtype, t.shape, k)
+            for k, t in enumerate(self.program.inputs)
+        }
+        numbers: dict[int, int] = {}
         constants = 0
-        order = {serial: k for k, serial in enumerate(inputs or ())}
-        types: dict[int, Flow] = {}
         for place, flow in enumerate(self.flows):
             if flow.role != "source":
                 continue
@@ -88,11 +105,10 @@ class _Scheduler:
                 constants += 1
                 continue
             serial = flow.step.attributes["serial"]
-            position = order.setdefault(serial, len(order))
-            types[position] = flow
-            self.buffers[place] = found[position] = Buffer(
-                f"x{position}", "input", flow.dtype, flow.step.tensor.shape, position
-            )
+            k = serial if self.program.inputs else numbers.setdefault(serial, len(numbers))
+            if k not in found:
+                found[k] = Buffer(f"x{k}", "input", flow.dtype, flow.step.tensor.shape, k)
+            self.buffers[place] = found[k]
         return tuple(found[k] for k in sorted(found))
 
     def _results(self) -> list[int]:
@@ -141,7 +157,7 @@ class _Scheduler:
                 if not home.loops or self.clusters.cluster(o.base) is not home:
                     flow = self.flows[o.base]
                     self.buffers[o.base] = Buffer(
-                        f"t{o.base}", "temporary", flow.dtype, flow.shape
+                        f"tmp{o.base}", "temporary", flow.dtype, flow.shape
                     )
 
     def _ordered(self) -> list[Cluster]:
@@ -176,7 +192,15 @@ class _Scheduler:
 
     def _checks(self) -> tuple[Check, ...]:
         checks = []
-        for a, b in self.sizes.equalities:
-            self.sites.append(Site(f"the sizes {a} and {b} must be equal"))
-            checks.append(Check(a, b, len(self.sites) - 1))
+        for a, b, line in self.sizes.equalities:
+            self.sites.append(
+                Site(
+                    f"the sizes {a} and {b} must be equal, but are {{0}} and {{1}}\n"
+                    f"  operands of one operation must have matching sizes\n"
+                    f"  fix: pass arrays whose sizes agree",
+                    "size",
+                    line,
+                )
+            )
+            checks.append(Check(a, b, len(self.sites)))
         return tuple(checks)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from egtensor.extract.program import Program, Step
+from egtensor.lang.expr import Line
 from egtensor.lang.dims import Dim, Extent, Shape, Size, as_size, sizes_of, substitute
 from egtensor.lang.op import Leaf
 from egtensor.lang.types import Equalities, TensorType
@@ -15,18 +14,18 @@ class Sizes:
 
     def __init__(self) -> None:
         self.solved: dict[Size, Extent] = {}
-        self.equalities: Equalities = []
+        self.equalities: list[tuple[Extent, Extent, Line]] = []
         self._canonical: dict[Extent, Extent] = {}
         self._shapes: dict[Shape, Shape] = {}
 
-    def equate(self, a: Extent, b: Extent) -> None:
+    def equate(self, a: Extent, b: Extent, line: Line = None) -> None:
         """Record that ``a`` and ``b`` are equal when the function runs."""
         if a is b or a == b:
             return
         left, right = self._find(a), self._find(b)
         if left == right:
             return
-        self.equalities.append((a, b))
+        self.equalities.append((a, b, line))
         x, y = as_size(left), as_size(right)
         if x is not None and y is not None and x.serial < y.serial:
             x = None
@@ -66,16 +65,16 @@ class Sizes:
         return type_ if shape is type_.shape else TensorType(type_.dtype, shape)
 
 
-def unify(program: Program, known: Iterable[tuple[Extent, Extent]] = ()) -> Sizes:
-    """Collect the equalities that the type rules of all steps imply, and the ``known`` ones."""
+def unify(program: Program) -> Sizes:
+    """Collect the equalities of the program, and those that the type rules of its steps imply."""
     sizes = Sizes()
-    for a, b in known:
-        sizes.equate(a, b)
+    for a, b, line in program.equalities:
+        sizes.equate(a, b, line)
     for step in program.steps:
         if isinstance(step.op.body, Leaf):
             continue
         for a, b in _equalities(program, step):
-            sizes.equate(a, b)
+            sizes.equate(a, b, step.lines[0] if step.lines else None)
     return sizes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from egtensor.kernels.plan import KernelPlan, Site
@@ -23,24 +23,47 @@ class Limits:
 class Source:
     """The text of a compiled function, and what its caller must know.
 
-    flags      of the compiler
-    sites      ``sites[k]`` explains error code k
-    inputs     (dtype name, shape as text) in the order of the arguments
-    outputs    (dtype name, rank) of each result
-    dynamic    outputs whose sizes are only known after the call
+    flags       of the compiler
+    sites       ``sites[k - 1]`` explains error code k
+    needs_blas  whether it calls BLAS or LAPACK
+    dynamic     outputs whose sizes are only known after the call
     """
 
     text: str
     flags: tuple[str, ...]
     sites: tuple[Site, ...] = ()
-    outputs: tuple[tuple[str, int], ...] = ()
+    needs_blas: bool = False
     dynamic: tuple[int, ...] = ()
-    constants: tuple[Any, ...] = field(default=(), compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data that ``from_json`` reads."""
+        return {
+            "text": self.text,
+            "flags": list(self.flags),
+            "sites": [[s.message, s.kind, s.line] for s in self.sites],
+            "needs_blas": self.needs_blas,
+            "dynamic": list(self.dynamic),
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Source:
+        """The source that ``to_json`` wrote."""
+        return Source(
+            data["text"],
+            tuple(data["flags"]),
+            tuple(Site(m, kind, tuple(line) if line else None) for m, kind, line in data["sites"]),
+            data["needs_blas"],
+            tuple(data["dynamic"]),
+        )
 
 
 @dataclass(frozen=True)
 class Target:
-    """A place where compiled functions run."""
+    """A place where compiled functions run.
+
+    render  KernelPlan -> Source
+    build   (Source, cache directory) -> an open library with ``symbol(name)``
+    """
 
     name: str
     limits: Limits

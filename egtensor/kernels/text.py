@@ -71,6 +71,7 @@ class TermText:
     c_type      dtype -> the name of its C type
     axes        the C names of the kernel's axes
     slot        slot number -> text
+    lanes       columns of a block: rows of scratch memory hold that many numbers per point
     """
 
     sizes: SizeNames
@@ -79,7 +80,7 @@ class TermText:
     constant: Callable[[object, DType], str]
     c_type: Callable[[DType], str]
     slot: Callable[[int], str]
-    prefix: str = "t"
+    lanes: int = 0
     lines: list[str] = field(default_factory=list)
     names: dict[Term, str] = field(default_factory=dict)
     count: int = 0
@@ -116,7 +117,7 @@ class TermText:
         if isinstance(t.value, Position):
             text = self.affine(t.value.coefficients, t.value.offset)
             return f"({text})"
-        name = f"{self.prefix}{self.count}"
+        name = f"t{self.count}"
         self.count += 1
         if isinstance(t.value, Access):
             text = f"{t.value.buffer.name}[{self.place(t.value)}]"
@@ -153,6 +154,9 @@ class TermText:
     def place(self, access: Access) -> str:
         """The index of an access."""
         parts = [self.affine(access.coefficients, access.offset)]
+        if self.lanes and access.buffer.kind == "scratch":
+            inner = "" if parts == ["0"] else f"({parts[0]})*{self.lanes} + "
+            return f"{inner}k"
         if parts == ["0"] and access.indirect:
             parts = []
         parts += [product_text(self.extent(c), self.names[t]) for t, c in access.indirect]

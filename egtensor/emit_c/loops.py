@@ -1,0 +1,511 @@
+"""Write one kernel as a C function: loops, accumulators, stores.
+
+The order of every sum is fixed by dtype and extents: within blocks of BLOCK elements, LANES running
+sums are folded in halves; blocks are added in order (Higham 2002, section 4.2).  Neither the vector
+width of the processor nor the number of threads enters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from egtensor.emit_c.primitives import c_type, expression, literal, suffix
+from egtensor.kernels.plan import (
+    Access,
+    Buffer,
+    Kernel,
+    Phase,
+    Reduction,
+    Store,
+    loads,
+    terms_of,
+)
+from egtensor.kernels.text import SizeNames, TermText
+from egtensor.lang.number import Number
+from egtensor.lang.prim import PRIMS
+from egtensor.lang.types import DType
+
+BLOCK = 4096
+VECTORS = 8  # running sums, in units of 64 bytes
+WIDTH = 512  # columns of a block
+TURNS = 256  # rows that a column sum adds up before it adds to the total
+Use = tuple[str, DType, DType | None]
+
+
+def lanes_of(dtype: DType) -> int:
+    """How many running sums a reduction in ``dtype`` keeps."""
+    return VECTORS * 64 // dtype.itemsize
+
+
+def number_text(value: object, dtype: DType) -> str:
+    """A constant of ``dtype``."""
+    return literal(value.array(dtype) if isinstance(value, Number) else value, dtype)
+
+
+@dataclass
+class KernelText:
+    """The C text of one kernel."""
+
+    kernel: Kernel
+    sizes: SizeNames
+    uses: dict[Use, None]
+    helpers: dict[str, None]
+    lines: list[str] = field(default_factory=list)
+    depth: int = 1
+    counter: int = 0
+
+    def __post_init__(self) -> None:
+        self.axes = tuple(f"i{k}" for k in range(len(self.kernel.axes)))
+        self.terms = self._term_text()
+
+    # plain text
+
+    def put(self, line: str) -> None:
+        """Append a line at the current depth."""
+        self.lines.append("    " * self.depth + line)
+
+    def open(self, line: str) -> None:
+        """Append a line that opens a block."""
+        self.put(line + " {")
+        self.depth += 1
+
+    def close(self, count: int = 1) -> None:
+        """Close blocks."""
+        for _ in range(count):
+            self.depth -= 1
+            self.put("}")
+
+    def extent(self, axis: int) -> str:
+        """The extent of an axis."""
+        return self.terms.extent(self.kernel.axes[axis])
+
+    def _term_text(self, slot_suffix: str = "") -> TermText:
+        previous = getattr(self, "terms", None)
+        made = TermText(
+            self.sizes,
+            self.axes,
+            self._expression,
+            number_text,
+            c_type,
+            lambda number: f"s{number}{slot_suffix}",
+            self.width() if self.kernel.lanes else 0,
+        )
+        if previous is not None:
+            made.used_sizes, made.count = previous.used_sizes, previous.count
+            made.bounds = previous.bounds
+        return made
+
+    def _expression(
+        self, prim: str, dtype: DType, operands: tuple[str, ...], result: DType
+    ) -> str:
+        to = result if prim == "cast" else None
+        self.uses[prim, dtype, to] = None
+        return expression(prim, dtype, *operands, to=to)
+
+    def combine(self, prim: str, dtype: DType, a: str, b: str) -> str:
+        """``a`` and ``b`` merged by an associative primitive."""
+        text = self._expression(prim, dtype, (a, b), dtype)
+        return text[1:-1] if text.startswith("(") and prim in ("add", "mul") else text
+
+    # the function
+
+    def function(self) -> str:
+        """The whole function, over units [lo, hi)."""
+        kernel = self.kernel
+        self._units()
+        body = self.lines
+        self.lines, self.depth = [], 1
+        self._prologue()
+        head = [
+            f"/* {kernel.note} */" if kernel.note else f"/* {kernel.name} */",
+            f"static void {kernel.name}(void *ctx, int64_t lo, int64_t hi)",
+            "{",
+        ]
+        return "\n".join([*head, *self.lines, *body, "}"])
+
+    def _prologue(self) -> None:
+        self.put("struct egt_env *const e = ctx;")
+        if not self.is_flat() and not self.kernel.rows:
+            self.put("(void)lo, (void)hi;")
+        for size in self.terms.used_sizes:
+            name = self.sizes.name(size)
+            self.put(f"const int64_t {name} = e->{name};")
+        written = {s.access.buffer for p in self.kernel.phases for s in p.stores}
+        read = [a.buffer for a in loads(terms_of(self.kernel))]
+        for buffer in dict.fromkeys((*read, *written_in_order(self.kernel))):
+            const = "" if buffer in written else "const "
+            t = f"{const}{c_type(buffer.dtype)} *const restrict {buffer.name}"
+            if buffer.kind == "scratch":
+                row = self.sizes.text(buffer.size * (self.width() if self.kernel.lanes else 1))
+                self.put(f"{t} = e->{buffer.name} + lo / e->chunk * ({row});")
+            else:
+                self.put(f"{t} = e->{buffer.name};")
+        if self.terms.bounds:
+            self.put("int64_t wrong = 0;")
+
+    def units(self) -> str:
+        """How many units the function can be split into."""
+        kernel = self.kernel
+        text = [self.sizes.text(e) for e in kernel.axes]
+        if kernel.lanes:
+            blocks = f"({text[kernel.rows - 1]} + {self.width() - 1}) / {self.width()}"
+            return " * ".join([*text[: kernel.rows - 1], blocks])
+        if kernel.rows:
+            return " * ".join(text[: kernel.rows])
+        if self.is_flat():
+            return text[0]
+        return "1"
+
+    def is_flat(self) -> bool:
+        """Whether the units are the points of one axis."""
+        kernel = self.kernel
+        return (
+            len(kernel.axes) == 1
+            and not kernel.rows
+            and not kernel.serial
+            and not any(p.reductions for p in kernel.phases)
+        )
+
+    def width(self) -> int:
+        """How many columns a block of lanes has."""
+        return WIDTH
+
+    def _units(self) -> None:
+        kernel = self.kernel
+        if self.is_flat():
+            self._flat()
+        elif kernel.lanes:
+            self._columns()
+        else:
+            self._rows()
+
+    def _flat(self) -> None:
+        for phase in self.kernel.phases:
+            self._loop(0, "lo", "hi", vector=True)
+            self._body(phase)
+            self.close()
+
+    def _loop(self, axis: int, start: str, end: str, *, vector: bool = False) -> None:
+        if vector and not self.kernel.serial:
+            self.put("#pragma omp simd")
+        i = self.axes[axis]
+        self.open(f"for (int64_t {i} = {start}; {i} < {end}; ++{i})")
+
+    def _row_loop(self, rows: int, start: str, end: str) -> None:
+        """One loop over all row axes, or none."""
+        if rows == 1:
+            self._loop(0, start, end)
+        elif rows > 1:
+            self.open(f"for (int64_t r = {start}; r < {end}; ++r)")
+            self._decode("r", rows)
+        else:
+            self.open("")
+
+    def _decode(self, flat: str, rows: int) -> None:
+        inner = ""
+        for axis in reversed(range(rows)):
+            extent = self.extent(axis)
+            value = f"{flat}{inner}" if axis == 0 else f"{flat}{inner} % {extent}"
+            self.put(f"const int64_t {self.axes[axis]} = {value};")
+            inner = f" / {extent}{inner}" if not inner else f"{inner} / {extent}"
+
+    def _rows(self) -> None:
+        kernel = self.kernel
+        self._row_loop(kernel.rows, "lo", "hi")
+        for phase in kernel.phases:
+            if not phase.inner:
+                self.terms = self._term_text()
+                self._row_code(phase)
+            elif phase.prefix:
+                self._prefix(phase)
+            elif phase.reductions:
+                self._reduce(phase)
+            else:
+                self._map(phase)
+        self.close()
+
+    def _row_code(self, phase: Phase) -> None:
+        for slot, term in phase.lets:
+            (name,) = self._emit([term])
+            self.put(f"const {c_type(self.kernel.slots[slot])} s{slot} = {name};")
+        self._stores(phase.stores)
+
+    def _emit(self, roots: Iterable[object]) -> list[str]:
+        start = len(self.terms.lines)
+        names = self.terms.write(roots)  # type: ignore[arg-type]
+        for line in self.terms.lines[start:]:
+            self.put(line)
+        return names
+
+    def _stores(self, stores: tuple[Store, ...]) -> None:
+        for store in stores:
+            indirect = [t for t, _ in store.access.indirect]
+            value, *_ = self._emit([store.term, *indirect])
+            self._store(store.access, value, store.combine)
+
+    def _store(self, access: Access, value: str, combine: str | None) -> None:
+        target = f"{access.buffer.name}[{self.terms.place(access)}]"
+        if combine is not None:
+            value = self.combine(combine, access.buffer.dtype, target, value)
+        self.put(f"{target} = {value};")
+
+    def _map(self, phase: Phase) -> None:
+        kernel = self.kernel
+        opened = len(kernel.axes) - kernel.rows
+        for axis in range(kernel.rows, len(kernel.axes)):
+            last = axis == len(kernel.axes) - 1
+            self._loop(axis, "0", self.extent(axis), vector=last)
+        self._body(phase)
+        self.close(opened)
+
+    def _body(self, phase: Phase) -> None:
+        self.terms = self._term_text()
+        self._stores(phase.stores)
+
+    # reductions along rows
+
+    def _reduce(self, phase: Phase) -> None:
+        kernel = self.kernel
+        for r in phase.reductions:
+            self._declare_total(r)
+        outer = range(kernel.rows, len(kernel.axes) - 1)
+        for axis in outer:
+            self._loop(axis, "0", self.extent(axis))
+        if len(kernel.axes) > kernel.rows:
+            self._blocks(phase)
+        else:
+            self._single(phase)
+        self.close(len(outer))
+        for r in phase.reductions:
+            self._finish_total(r)
+
+    def _declare_total(self, r: Reduction) -> None:
+        t = c_type(r.dtype)
+        if is_position(r):
+            self.put(f"{t} v{r.slot} = 0;")
+            self.put(f"int64_t s{r.slot} = -1;")
+        else:
+            assert r.identity is not None
+            self.put(f"{t} s{r.slot} = {number_text(r.identity, r.dtype)};")
+
+    def _finish_total(self, r: Reduction) -> None:
+        pass
+
+    def _single(self, phase: Phase) -> None:
+        self.terms = self._term_text()
+        names = self._emit([r.term for r in phase.reductions])
+        for r, name in zip(phase.reductions, names, strict=True):
+            if is_position(r):
+                self.put(f"s{r.slot} = 0;")
+            else:
+                self.put(f"s{r.slot} = {name};")
+        self._stores(phase.stores)
+
+    def _blocks(self, phase: Phase) -> None:
+        axis = len(self.kernel.axes) - 1
+        extent = self.extent(axis)
+        lanes = min(lanes_of(r.dtype) for r in phase.reductions)
+        self.open(f"for (int64_t b = 0; b < {extent}; b += {BLOCK})")
+        self.put(f"const int64_t end = {extent} - b < {BLOCK} ? {extent} : b + {BLOCK};")
+        self.put(f"const int64_t step = end - b < {lanes} ? {lanes // VECTORS} : {lanes};")
+        for r in phase.reductions:
+            self._declare_lanes(r, lanes)
+        self.open("for (int64_t j = b; j < end; j += step)")
+        self.put("const int64_t w = end - j < step ? end - j : step;")
+        self.put("#pragma omp simd")
+        self.open("for (int64_t k = 0; k < w; ++k)")
+        self.put(f"const int64_t {self.axes[axis]} = j + k;")
+        self.terms = self._term_text()
+        names = self._emit([r.term for r in phase.reductions])
+        for r, name in zip(phase.reductions, names, strict=True):
+            self._accumulate(r, name)
+        self._stores(phase.stores)
+        self.close(2)
+        for r in phase.reductions:
+            self._fold_lanes(r, lanes)
+        self.close()
+
+    def _declare_lanes(self, r: Reduction, lanes: int) -> None:
+        t = c_type(r.dtype)
+        if is_position(r):
+            self.put(f"{t} w{r.slot}[{lanes}];")
+            self.put(f"int64_t a{r.slot}[{lanes}];")
+            self.put(f"for (int64_t k = 0; k < step; ++k) w{r.slot}[k] = 0, a{r.slot}[k] = -1;")
+            return
+        assert r.identity is not None
+        start = number_text(r.identity, r.dtype)
+        self.put(f"{t} a{r.slot}[{lanes}];")
+        self.put(f"for (int64_t k = 0; k < step; ++k) a{r.slot}[k] = {start};")
+
+    def _accumulate(self, r: Reduction, value: str) -> None:
+        if not is_position(r):
+            a = f"a{r.slot}[k]"
+            self.put(f"{a} = {self.combine(r.prim, r.dtype, a, value)};")
+            return
+        w, a = f"w{r.slot}[k]", f"a{r.slot}[k]"
+        self.put(f"const egt_bool n{r.slot} = {self._wins(r, value, w)} | ({a} < 0);")
+        self.put(f"{w} = n{r.slot} ? {value} : {w};")
+        self.put(f"{a} = n{r.slot} ? {self._flat_position()} : {a};")
+
+    def _flat_position(self) -> str:
+        text = ""
+        for axis in range(self.kernel.rows, len(self.kernel.axes)):
+            i = self.axes[axis]
+            text = i if not text else f"({text}) * {self.extent(axis)} + {i}"
+        return text
+
+    def _wins(self, r: Reduction, new: str, old: str) -> str:
+        """Whether a new value replaces the old one; NaN beats numbers."""
+        sign = ">" if r.prim == "gt" else "<"
+        beats = f"({new} {sign} {old})"
+        return f"({beats} | (({new} != {new}) & ({old} == {old})))" if r.dtype.kind == "f" else beats
+
+    def _fold_lanes(self, r: Reduction, lanes: int) -> None:
+        s, a = f"s{r.slot}", f"a{r.slot}"
+        if is_position(r):
+            w, v = f"w{r.slot}", f"v{r.slot}"
+            self.open("for (int64_t k = 0; k < step; ++k)")
+            tie = f"(({w}[k] == {v}) | (({w}[k] != {w}[k]) & ({v} != {v})))"
+            wins = f"{self._wins(r, f'{w}[k]', v)} | ({tie} & ({a}[k] < {s}))"
+            self.put(f"if ({a}[k] >= 0 && ({s} < 0 || ({wins}))) {v} = {w}[k], {s} = {a}[k];")
+            self.close()
+            return
+        fold = f"egt_fold_{r.prim}_{suffix(r.dtype)}_{lanes}"
+        self.helpers[fold_helper(fold, r, lanes, self.combine(r.prim, r.dtype, "a[k]", "a[k + h]"))] = None
+        self.put(f"{s} = {self.combine(r.prim, r.dtype, s, f'{fold}({a}, step)')};")
+
+    # running reductions
+
+    def _prefix(self, phase: Phase) -> None:
+        kernel = self.kernel
+        for r in phase.reductions:
+            assert r.identity is not None
+            self.put(f"{c_type(r.dtype)} s{r.slot} = {number_text(r.identity, r.dtype)};")
+        opened = len(kernel.axes) - kernel.rows
+        for axis in range(kernel.rows, len(kernel.axes)):
+            self._loop(axis, "0", self.extent(axis))
+        self.terms = self._term_text()
+        names = self._emit([r.term for r in phase.reductions])
+        for r, name in zip(phase.reductions, names, strict=True):
+            self.put(f"s{r.slot} = {self.combine(r.prim, r.dtype, f's{r.slot}', name)};")
+        self._stores(phase.stores)
+        self.close(opened)
+
+    # reductions along columns
+
+    def _columns(self) -> None:
+        kernel = self.kernel
+        lane = kernel.rows - 1
+        blocks = f"(({self.extent(lane)} + {self.width() - 1}) / {self.width()})"
+        self.open("for (int64_t u = lo; u < hi; ++u)")
+        if lane:
+            self.put(f"const int64_t r = u / {blocks};")
+            self._decode("r", lane)
+            self.put(f"const int64_t b = u % {blocks} * {self.width()};")
+        else:
+            self.put(f"const int64_t b = u * {self.width()};")
+        rest = f"{self.extent(lane)} - b"
+        self.put(f"const int64_t w = {rest} < {self.width()} ? {rest} : {self.width()};")
+        for slot, dtype in enumerate(kernel.slots):
+            self.put(f"{c_type(dtype)} s{slot}[{self.width()}];")
+        for phase in kernel.phases:
+            if phase.inner:
+                self._column_phase(phase, lane)
+            else:
+                self._over_lanes(lane)
+                self.terms = self._term_text("[k]")
+                for slot, term in phase.lets:
+                    (name,) = self._emit([term])
+                    self.put(f"s{slot}[k] = {name};")
+                self._stores(phase.stores)
+                self.close()
+        self.close()
+
+    def _over_lanes(self, lane: int) -> None:
+        self.put("#pragma omp simd")
+        self.open("for (int64_t k = 0; k < w; ++k)")
+        self.put(f"const int64_t {self.axes[lane]} = b + k;")
+
+    def _column_phase(self, phase: Phase, lane: int) -> None:
+        kernel = self.kernel
+        for r in phase.reductions:
+            self._fill_lanes(f"s{r.slot}", r, position=True)
+        first = kernel.rows
+        summed = [r for r in phase.reductions if is_sum(r)] if not phase.prefix else []
+        axes = range(first, len(kernel.axes))
+        if summed:
+            i, extent = self.axes[first], self.extent(first)
+            self.open(f"for (int64_t c = 0; c < {extent}; c += {TURNS})")
+            for r in summed:
+                self.put(f"{c_type(r.dtype)} a{r.slot}[{self.width()}];")
+                self._fill_lanes(f"a{r.slot}", r)
+            self.put(f"const int64_t end = {extent} - c < {TURNS} ? {extent} : c + {TURNS};")
+            self.open(f"for (int64_t {i} = c; {i} < end; ++{i})")
+            axes = range(first + 1, len(kernel.axes))
+        for axis in axes:
+            self._loop(axis, "0", self.extent(axis))
+        self._over_lanes(lane)
+        self.terms = self._term_text("[k]")
+        names = self._emit([r.term for r in phase.reductions])
+        for r, name in zip(phase.reductions, names, strict=True):
+            self._accumulate_column(r, name, r in summed)
+        self._stores(phase.stores)
+        self.close(1 + len(axes))
+        if summed:
+            self.close()
+            for r in summed:
+                s = f"s{r.slot}[k]"
+                total = self.combine(r.prim, r.dtype, s, f"a{r.slot}[k]")
+                self.put(f"for (int64_t k = 0; k < w; ++k) {s} = {total};")
+            self.close()
+
+    def _fill_lanes(self, name: str, r: Reduction, *, position: bool = False) -> None:
+        if is_position(r):
+            self.put(f"{c_type(r.dtype)} v{r.slot}[{self.width()}];")
+            self.put(f"for (int64_t k = 0; k < w; ++k) v{r.slot}[k] = 0, {name}[k] = -1;")
+            return
+        assert r.identity is not None
+        start = number_text(r.identity, r.dtype)
+        self.put(f"for (int64_t k = 0; k < w; ++k) {name}[k] = {start};")
+
+    def _accumulate_column(self, r: Reduction, value: str, summed: bool) -> None:
+        if not is_position(r):
+            a = f"a{r.slot}[k]" if summed else f"s{r.slot}[k]"
+            self.put(f"{a} = {self.combine(r.prim, r.dtype, a, value)};")
+            return
+        v, s = f"v{r.slot}[k]", f"s{r.slot}[k]"
+        self.put(f"const egt_bool n{r.slot} = {self._wins(r, value, v)} | ({s} < 0);")
+        self.put(f"{v} = n{r.slot} ? {value} : {v};")
+        self.put(f"{s} = n{r.slot} ? {self._flat_position()} : {s};")
+
+
+def is_position(r: Reduction) -> bool:
+    """Whether a reduction finds the place of an element."""
+    return PRIMS[r.prim].result == "bool"
+
+
+def is_sum(r: Reduction) -> bool:
+    """Whether the order of a reduction matters to its value."""
+    return r.dtype.kind == "f" and r.prim in ("add", "mul")
+
+
+def written_in_order(kernel: Kernel) -> list[Buffer]:
+    """The buffers a kernel writes."""
+    return [s.access.buffer for p in kernel.phases for s in p.stores]
+
+
+def fold_helper(name: str, r: Reduction, lanes: int, merged: str) -> str:
+    """A function that folds running values in halves: ``count`` is ``lanes`` or ``lanes / VECTORS``."""
+    t = c_type(r.dtype)
+    small = lanes // VECTORS
+    lines = [f"EGT_INLINE {t} {name}({t} *a, int64_t count)", "{", f"    if (count == {lanes}) {{"]
+    h = lanes // 2
+    while h >= small:
+        lines.append(f"        for (int64_t k = 0, h = {h}; k < h; ++k) a[k] = {merged};")
+        h //= 2
+    lines.append("    }")
+    while h:
+        lines.append(f"    for (int64_t k = 0, h = {h}; k < h; ++k) a[k] = {merged};")
+        h //= 2
+    return "\n".join([*lines, "    return a[0];", "}"])
