@@ -21,8 +21,8 @@ _LAZY = {
     "CompiledFunction": "compiled", "InterpretedFunction": "compiled", "Limits": "rules.saturate",
     "Family": "rules.dsl",
     "shared": "shared", "SharedVariable": "shared",
-    "grad": "diff", "value_and_grad": "diff", "jvp": "diff", "vjp": "diff", "hvp": "diff", "jacobian": "diff",
-    "hessian": "diff",
+    "grad": "diff.grad", "value_and_grad": "diff.grad", "jvp": "diff.jvp", "vjp": "diff.grad", "hvp": "diff.grad",
+    "jacobian": "diff.grad", "hessian": "diff.grad",
     "interpret": "lang.interpret",
     "EXACT": "rules.rule", "REAL": "rules.rule", "FINITE": "rules.rule",
 }  # fmt: skip

@@ -17,6 +17,10 @@ class ShapeError(EgTensorError, ValueError):
     """Sizes, axes or indices that do not fit."""
 
 
+class IndexingError(ShapeError, IndexError):
+    """An index that does not fit the tensor it is applied to."""
+
+
 class InputError(EgTensorError, TypeError, ValueError):
     """An argument of a compiled function that does not fit its declaration."""
 

@@ -252,7 +252,7 @@ def apply(op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         )
     args = elementwise_operands(op, operands) if op.promote else tuple(map(as_expr, operands))
     node = make(op, args, tuple(attrs[n] for n in op.attrs))
-    return items(node) if op.results > 1 else node
+    return items(node) if isinstance(node.type, tuple) else node
 
 
 def items(node: Expr) -> tuple[Expr, ...]:

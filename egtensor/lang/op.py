@@ -166,7 +166,7 @@ class Op:
     attrs        names of the attributes, in the order nodes store them
     partials     elementwise: (operands..., result) -> the derivative by each operand, None where it is zero
     vjp          instead of partials: (cotangent, result, operands..., attributes) -> cotangents, None for zero;
-                 of operators with several results, cotangent and result are tuples, None where there is none
+                 for operators with several results, cotangent and result are tuples
     real         the same function over the reals, in SymPy's syntax, ``{0}`` the first operand
     defined      where ``real`` is extended-real-valued, in SymPy's syntax
     facts        what is known of the result, given facts of the operands
@@ -175,7 +175,7 @@ class Op:
     cost         work per element of the result (of the operand, for reductions), in float32 additions;
                  library routines: (operand types, attributes) -> the whole work, as an extent
     fallible     can fail at run time: never moved out of a branch or a loop
-    results      number of results
+    results      number of results; None: as many as the type rule gives
     """
 
     name: str
@@ -194,7 +194,7 @@ class Op:
     associative: bool = False
     cost: float | Callable[[tuple[TensorType, ...], Attrs], Extent]
     fallible: bool = False
-    results: int = 1
+    results: int | None = 1
     doc: str = field(default="")
 
     def __post_init__(self) -> None:

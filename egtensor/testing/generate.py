@@ -448,7 +448,7 @@ def growers() -> list[Grower]:
     found: list[Grower] = []
     for op in OPS.values():
         if isinstance(op.body, Scalar) and op.name not in INTERNAL:
-            if op.results > 1:
+            if op.results != 1:
                 found.append(_two_results(op))
                 continue
             found.append(_elementwise(op))

@@ -2,19 +2,22 @@
 
 from egtensor.lang.ops import (
     bitwise,
+    creation,
     elementwise,
     explog,
     indexing,
     leaf,
     linalg,
     reduction,
+    reshaping,
     rounding,
     shape,
     special,
+    statistics,
     trigonometric,
 )
 
 __all__ = [
-    "bitwise", "elementwise", "explog", "indexing", "leaf", "linalg", "reduction", "rounding", "shape", "special",
-    "trigonometric",
+    "bitwise", "creation", "elementwise", "explog", "indexing", "leaf", "linalg", "reduction", "reshaping",
+    "rounding", "shape", "special", "statistics", "trigonometric",
 ]  # fmt: skip

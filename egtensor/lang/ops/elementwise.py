@@ -136,7 +136,7 @@ fmod = Op(
 
 
 def _divmod_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    return (None, None) if g[1] is None else (g[1], -(g[1] * z[0]))
+    return g[1], -(g[1] * z[0])
 
 
 divmod_ = Op(
@@ -342,7 +342,7 @@ modf = Op(
 frexp = Op(
     name="frexp", numpy=np.frexp, promote=like_ufunc(np.frexp), arity=1, results=2,
     body=Scalar(lambda x: (term("frexp_mantissa", x), frexp_exponent(x))),
-    vjp=lambda g, y, x: (None if g[0] is None else ldexp(g[0], -y[1]),), cost=CALL,
+    vjp=lambda g, y, x: (ldexp(g[0], -y[1]),), cost=CALL,
     doc="Mantissa in [0.5, 1) and exponent: x = mantissa * 2**exponent.",
 )  # fmt: skip
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from egtensor.lang.facts import FINITE, GE0, GE1, GEM1, INTEGER, LE0, LE1, NONZERO, NOTNAN, kept
-from egtensor.lang.op import Attrs, Op, Reduce
-from egtensor.lang.types import DType, Equalities, TensorType
+from egtensor.errors import ShapeError
+from egtensor.lang.facts import FINITE, GE0, GE1, INTEGER, LE0, NONZERO, NOTNAN, always, given, kept
+from egtensor.lang.op import ArgReduce, Attrs, Missing, Op, Prefix, Reduce
+from egtensor.lang.ops.elementwise import INTEGRAL, ORDER
+from egtensor.lang.types import BOOL, INT64, DType, Equalities, TensorType
 
-EVERY = (NOTNAN, FINITE, INTEGER, NONZERO, GE0, LE0, GE1, LE1, GEM1)
+LOGICAL = Missing("the result is boolean")
 
 
 def accumulator(dtype: DType) -> DType:
@@ -42,12 +44,48 @@ def _lowest(dtype: DType) -> Any:
     return -np.inf if dtype.kind == "f" else False if dtype.kind == "b" else np.iinfo(dtype).min
 
 
+def _highest(dtype: DType) -> Any:
+    return np.inf if dtype.kind == "f" else True if dtype.kind == "b" else np.iinfo(dtype).max
+
+
+def _nonempty(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equalities) -> TensorType:
+    made = _reduced(op, types, attrs, _)
+    if any(types[0].shape[k] == 0 for k in attrs["axes"]) and 0 not in made.shape:
+        raise ShapeError(
+            f"{op.name.removeprefix('reduce_')}: an axis of {types[0]} has no elements\n"
+            f"  there is no extreme element among none\n"
+            f"  fix: check the size first, or append a bound with et.concatenate"
+        )
+    return made
+
+
 sum_ = Op(
     name="reduce_sum", numpy=lambda x, *, axes: np.sum(x, axis=axes, dtype=x.dtype), arity=1, attrs=("axes",),
     body=Reduce("add", lambda dtype: 0), type_rule=_reduced, cost=1,
     vjp=lambda g, y, x, *, axes: (restore_axes(g, x, axes),),
-    facts=kept(FINITE, INTEGER, GE0, LE0),
+    facts=(*kept(FINITE, INTEGER, GE0, LE0), *given(FINITE | NOTNAN, then=NOTNAN), *given(GE0 | NOTNAN, then=NOTNAN),
+           *given(LE0 | NOTNAN, then=NOTNAN)),
     doc="Sum in the operand's own dtype; pairwise, so that the error grows with log n (Higham 2002, 4.2).",
+)  # fmt: skip
+
+
+def _prod_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any, ...]:
+    # the product of the others: y / x without zeros, the product of the rest beside a single zero
+    from egtensor.lang.expr import cast
+    from egtensor.lang.ops.elementwise import equal, where
+
+    is_zero = equal(x, 0)
+    zeros = restore_axes(sum_(cast(is_zero, INT64), axes=axes), x, axes)
+    rest = restore_axes(prod(where(is_zero, 1, x), axes=axes), x, axes)
+    others = where(equal(zeros, 0), rest / x, where(is_zero, where(equal(zeros, 1), rest, 0), 0))
+    return (restore_axes(g, x, axes) * others,)
+
+
+prod = Op(
+    name="reduce_prod", numpy=lambda x, *, axes: np.prod(x, axis=axes, dtype=x.dtype), arity=1, attrs=("axes",),
+    body=Reduce("mul", lambda dtype: 1), type_rule=_reduced, cost=1, vjp=_prod_vjp,
+    facts=(*kept(FINITE, INTEGER, GE0, GE1, NONZERO), *given(FINITE | NOTNAN, then=NOTNAN)),
+    doc="Product in the operand's own dtype.",
 )  # fmt: skip
 
 
@@ -62,6 +100,77 @@ def _extreme_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any,
 
 max_ = Op(
     name="reduce_max", numpy=lambda x, *, axes: np.max(x, axis=axes), arity=1, attrs=("axes",),
-    body=Reduce("max", _lowest), type_rule=_reduced, cost=1, vjp=_extreme_vjp, facts=kept(*EVERY),
+    body=Reduce("max", _lowest), type_rule=_nonempty, cost=1, vjp=_extreme_vjp, facts=kept(*ORDER),
     doc="The largest element; NaN if there is one. The axes must not be empty.",
+)  # fmt: skip
+min_ = Op(
+    name="reduce_min", numpy=lambda x, *, axes: np.min(x, axis=axes), arity=1, attrs=("axes",),
+    body=Reduce("min", _highest), type_rule=_nonempty, cost=1, vjp=_extreme_vjp, facts=kept(*ORDER),
+    doc="The smallest element; NaN if there is one. The axes must not be empty.",
+)  # fmt: skip
+
+
+def _boolean(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equalities) -> TensorType:
+    assert types[0].dtype == BOOL
+    return _reduced(op, types, attrs, _)
+
+
+any_ = Op(
+    name="reduce_any", numpy=lambda x, *, axes: np.any(x, axis=axes), arity=1, attrs=("axes",),
+    body=Reduce("or", lambda dtype: False), type_rule=_boolean, cost=1, vjp=LOGICAL,
+    doc="Whether any of some booleans holds.",
+)  # fmt: skip
+all_ = Op(
+    name="reduce_all", numpy=lambda x, *, axes: np.all(x, axis=axes), arity=1, attrs=("axes",),
+    body=Reduce("and", lambda dtype: True), type_rule=_boolean, cost=1, vjp=LOGICAL,
+    doc="Whether all of some booleans hold.",
+)  # fmt: skip
+
+
+def _place(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equalities) -> TensorType:
+    axis = attrs["axis"]
+    x = types[0]
+    if x.shape[axis] == 0:
+        raise ShapeError(
+            f"{op.name}: axis {axis} of {x} has no elements\n"
+            f"  there is no extreme element among none\n"
+            f"  fix: check the size first"
+        )
+    return TensorType(INT64, (*x.shape[:axis], *x.shape[axis + 1 :]))
+
+
+argmax = Op(
+    name="argmax", numpy=lambda x, *, axis: np.argmax(x, axis), arity=1, attrs=("axis",), body=ArgReduce("gt"),
+    type_rule=_place, cost=2, vjp=INTEGRAL, facts=always(GE0),
+    doc="Where the first largest element is along an axis; a NaN counts as largest.",
+)  # fmt: skip
+argmin = Op(
+    name="argmin", numpy=lambda x, *, axis: np.argmin(x, axis), arity=1, attrs=("axis",), body=ArgReduce("lt"),
+    type_rule=_place, cost=2, vjp=INTEGRAL, facts=always(GE0),
+    doc="Where the first smallest element is along an axis; a NaN counts as smallest.",
+)  # fmt: skip
+
+
+def _reversed(x: Any, axis: int) -> Any:
+    from egtensor.lang.ops.shape import slice_
+
+    last = x.shape[axis] - 1
+    return slice_(
+        x,
+        starts=tuple(last if k == axis else 0 for k in range(x.ndim)),
+        steps=tuple(-1 if k == axis else 1 for k in range(x.ndim)),
+        sizes=x.shape,
+    )
+
+
+def _unchanged(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equalities) -> TensorType:
+    return types[0]
+
+
+cumsum = Op(
+    name="cumsum", numpy=lambda x, *, axis: np.cumsum(x, axis, dtype=x.dtype), arity=1, attrs=("axis",),
+    body=Prefix("add"), type_rule=_unchanged, cost=1,
+    vjp=lambda g, y, x, *, axis: (_reversed(cumsum(_reversed(g, axis), axis=axis), axis),),
+    facts=(*kept(FINITE, INTEGER, GE0, GE1, LE0), *given(FINITE | NOTNAN, then=NOTNAN)),
+    doc="Sums of the elements so far, in the operand's own dtype.",
 )  # fmt: skip

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from egtensor.errors import ShapeError
-from egtensor.lang.dims import Extent, Shape
+from egtensor.errors import IndexingError, ShapeError
+from egtensor.lang.dims import Extent, Shape, maximum, minimum
 from egtensor.lang.facts import Clause, Fact
 from egtensor.lang.op import Attrs, AxisIndex, Join, Op, Reshape, View
 from egtensor.lang.types import Equalities, TensorType, extents_agree
@@ -97,7 +97,24 @@ reshape = Op(
 )  # fmt: skip
 
 
-def _sliced(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equalities) -> TensorType:
+def _sliced(
+    op: Op, types: tuple[TensorType, ...], attrs: Attrs, equalities: Equalities
+) -> TensorType:
+    for k, extent in enumerate(types[0].shape):
+        size = attrs["sizes"][k]
+        if isinstance(size, int) and size > 0:
+            first = attrs["starts"][k]
+            last = first + (size - 1) * attrs["steps"][k]
+            for place in dict.fromkeys((first, last)):
+                if not (
+                    extents_agree(maximum(place, 0), place, equalities)
+                    and extents_agree(maximum(place + 1, extent), extent, equalities)
+                ):
+                    raise IndexingError(
+                        f"index {place} is out of bounds for axis {k} of {types[0]}\n"
+                        f"  it must be at least -{extent} and below {extent}\n"
+                        f"  fix: choose an index of the axis"
+                    )
     return types[0].with_shape(attrs["sizes"])
 
 
@@ -116,9 +133,7 @@ def _slice_numpy(x: Any, *, starts: Any, steps: Any, sizes: Any) -> Any:
 
 
 def _slice_vjp(g: Any, y: Any, x: Any, *, starts: Any, steps: Any, sizes: Any) -> tuple[Any, ...]:
-    from egtensor.lang.ops.indexing import slice_add
-
-    return (slice_add(g, starts=starts, steps=steps, shape=x.shape),)
+    return (unslice(g, starts=starts, steps=steps, shape=x.shape),)
 
 
 slice_ = Op(
@@ -126,6 +141,59 @@ slice_ = Op(
     body=View(_slice_index), type_rule=_sliced, vjp=_slice_vjp, facts=MOVED, cost=COPY,
     doc="Per axis: ``size`` elements from ``start`` on, ``step`` apart.",
 )  # fmt: skip
+
+
+def along(x: Any, axis: int, start: Extent, size: Extent, step: int = 1) -> Any:
+    """``size`` elements of one axis, all of the others."""
+    if start == 0 and step == 1 and size == x.shape[axis]:
+        return x
+    at = {axis: (start, step, size)}
+    starts, steps, sizes = zip(
+        *(at.get(k, (0, 1, n)) for k, n in enumerate(x.shape)), strict=True
+    )
+    return slice_(x, starts=starts, steps=steps, sizes=sizes)
+
+
+def joined(parts: list[Any], axis: int) -> Any:
+    """The parts that have elements, one after the other."""
+    kept = [p for p in parts if p.shape[axis] != 0] or parts[:1]
+    return kept[0] if len(kept) == 1 else join(*kept, axis=axis)
+
+
+def zeros_along(x: Any, axis: int, size: Extent) -> Any:
+    """Zeros of the type of ``x`` but for the size of one axis."""
+    from egtensor.lang.expr import scalar
+
+    return scalar(0, x.type.with_shape(size if k == axis else n for k, n in enumerate(x.shape)))
+
+
+def unslice(g: Any, *, starts: Any, steps: Any, shape: Shape) -> Any:
+    """Zeros of ``shape`` with ``g`` where a slice with these starts and steps reads."""
+    for axis, (start, step, extent) in enumerate(zip(starts, steps, shape, strict=True)):
+        n = g.shape[axis]
+        if start == 0 and step == 1 and n == extent:
+            continue
+        if step < 0:
+            g = along(g, axis, n - 1, n, -1)
+            start = start + (n - 1) * step
+        g = _dilated(g, axis, abs(step))
+        n = g.shape[axis]
+        start = minimum(maximum(start, 0), extent - n)  # an empty slice may start outside
+        before, after = (zeros_along(g, axis, e) for e in (start, extent - start - n))
+        g = joined([before, g, after], axis)
+    return g
+
+
+def _dilated(g: Any, axis: int, step: int) -> Any:
+    """``g`` with ``step - 1`` zeros between the elements along an axis."""
+    if step == 1:
+        return g
+    n = g.shape[axis]
+    lead, rest = g.shape[:axis], g.shape[axis + 1 :]
+    column = reshape(g, shape=(*lead, n, 1, *rest))
+    spread = join(column, zeros_along(column, axis + 1, step - 1), axis=axis + 1)
+    wide = reshape(spread, shape=(*lead, n * step, *rest))
+    return along(wide, axis, 0, maximum((n - 1) * step + 1, 0))
 
 
 def _joined(
