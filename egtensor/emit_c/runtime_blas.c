@@ -10,8 +10,7 @@
 #define EGT_FEW_COLUMNS 8
 #define EGT_GEMM_ROWS 256 /* of a tile of c: each packs its part of a and b anew, 2% of the time */
 #define EGT_GEMM_COLUMNS 512
-#define EGT_GEMM_UNPACKED \
-    1000000 /* up to here OpenBLAS packs nothing: 20 to 50% faster */
+#define EGT_GEMM_UNPACKED 1000000 /* up to here OpenBLAS packs nothing: 20 to 50% faster */
 #define EGT_GEMV_ELEMENTS (1 << 18)
 
 enum { ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112 };
