@@ -5,6 +5,7 @@ How a compiled function is called, and what it may call, stands in ``runtime.h``
 
 import os
 
+from egtensor.config import config, on_change
 from egtensor.emit_c import _runtime
 
 if _runtime.lib.egt_install(id(_runtime.__dict__)):
@@ -26,27 +27,12 @@ __all__ = [
     "Function",
     "Library",
     "Shared",
-    "default_threads",
     "fail_alloc_after",
     "get_threads",
     "load_blas",
+    "load_openblas",
     "set_threads",
 ]
-
-
-def default_threads() -> int:
-    """How many threads to use: ``EGTENSOR_THREADS``, else the CPUs this process may run on."""
-    wish = os.environ.get("EGTENSOR_THREADS", "")
-    if not wish:
-        allowed = getattr(os, "sched_getaffinity", None)
-        return len(allowed(0)) if allowed else os.cpu_count() or 1
-    if not wish.isdecimal() or not int(wish):
-        raise ValueError(
-            f"EGTENSOR_THREADS={wish}\n"
-            "  the number of threads is an integer of at least 1\n"
-            "  fix: EGTENSOR_THREADS=4, or unset it to use every CPU"
-        )
-    return int(wish)
 
 
 def load_openblas() -> None:
@@ -58,4 +44,5 @@ def load_openblas() -> None:
 
 
 _runtime.set_blas_loader(load_openblas)
-set_threads(default_threads())
+set_threads(config.threads)
+on_change("threads", set_threads)

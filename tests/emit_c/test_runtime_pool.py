@@ -125,14 +125,16 @@ def in_new_process(program: str, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_threads_come_from_the_environment_and_the_affinity() -> None:
-    program = "from egtensor.emit_c import runtime; print(runtime.get_threads())"
-    assert in_new_process(program, EGTENSOR_THREADS="3").strip() == "3"
-    assert in_new_process(program, EGTENSOR_THREADS="").strip() == str(len(os.sched_getaffinity(0)))
-    for wrong in ("0", "-1", "two"):
-        assert f"EGTENSOR_THREADS={wrong}\n  the number" in in_new_process(
-            program, EGTENSOR_THREADS=wrong
-        )
+def test_the_number_of_threads_is_a_setting() -> None:
+    program = """
+from egtensor.config import config
+from egtensor.emit_c import runtime
+print(runtime.get_threads())
+config.threads = 5
+print(runtime.get_threads())
+"""
+    assert in_new_process(program, EGTENSOR_THREADS="3").split() == ["3", "5"]
+    assert "config.threads: 'two' is not valid" in in_new_process(program, EGTENSOR_THREADS="two")
 
 
 def test_importing_the_runtime_loads_no_blas() -> None:
