@@ -38,7 +38,7 @@ typedef __UINT32_TYPE__ uint32_t;
 typedef __UINT64_TYPE__ uint64_t;
 typedef uint8_t egt_bool;
 #define EGT_INLINE static inline __attribute__((always_inline, unused))
-/* gcc makes min and max instructions of comparisons only with a constant whose value it cannot see */
+/* gcc makes min and max instructions of compares only with a constant whose value it cannot see */
 #define EGT_CONSTANT(type, name, value) \\
     static const type name##_value __asm__(#name) __attribute__((used)) = value; \\
     extern const type name __attribute__((visibility("hidden")))
@@ -239,8 +239,6 @@ def guard(prim: str, dtype: DType, *operands: str) -> str | None:
 
 def vectorises(prim: str, dtype: DType, to: DType | None = None) -> bool:
     """Tell whether gcc turns a loop over the expression into vector code, given AVX-512."""
-    if prim == "pow" and dtype.name == "float64":
-        return False
     if prim in ("floordiv", "mod", "fmod") and dtype.kind in "iu":
         return dtype.itemsize < 8
     return prim not in _SCALAR[dtype.kind]
