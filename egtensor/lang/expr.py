@@ -18,7 +18,7 @@ from egtensor.errors import TypeRuleError, UnsupportedError
 from egtensor.lang.constant import ConstantData
 from egtensor.lang.dims import Dim, Extent, Shape
 from egtensor.lang.number import Number
-from egtensor.lang.op import FUNCTIONS, OPS, Derived, Op, Types
+from egtensor.lang.op import FUNCTIONS, OPS, Derived, Op, Reshape, Types, View
 from egtensor.lang.types import (
     BOOL,
     FLOAT64,
@@ -32,6 +32,7 @@ from egtensor.lang.types import (
 )
 
 Line = tuple[str, int] | None
+UNIFORM = frozenset(("literal", "extent"))  # all elements alike: moving them changes the shape only
 _NODES: WeakValueDictionary[tuple[Any, ...], Expr] = WeakValueDictionary()
 _serial = count()
 _symbols = count(1 << 20)  # above the numbers of inputs by position
@@ -209,6 +210,11 @@ def make(op: Op, args: tuple[Expr, ...], attrs: tuple[Any, ...] = ()) -> Expr:
     """The one node with this operator, these operands and attributes; its type comes from the type rule."""
     key = (op.name, *map(id, args), attrs)
     found = _NODES.get(key)
+    if found is None and isinstance(op.body, (View, Reshape)) and args[0].op.name in UNIFORM:
+        value, type_ = args[0].attrs
+        moved = _type_of(op, args, attrs, [])
+        assert isinstance(moved, TensorType)
+        return make(args[0].op, (), (value, type_.with_shape(moved.shape)))
     if found is None:
         equalities: Equalities = []
         found = Expr()
