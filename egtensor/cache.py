@@ -38,7 +38,8 @@ def key(request: Unified, options: Options) -> str:
     """The digest of a request: expressions, rules, limits, costs, target, versions."""
     parts = (
         dump_numbered([*request.roots, *request.inputs]),
-        repr(request.equalities),
+        str([(str(a), str(b), line) for a, b, line in request.equalities]),
+        str([str(t) for t in request.declared]),
         options.rules.digest,
         repr(options.limits),
         repr(options.cost_model),

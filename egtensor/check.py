@@ -11,6 +11,7 @@ import numpy as np
 from egtensor.compiled import numbered_inputs
 from egtensor.extract.program import Program, Step
 from egtensor.lang.interpret import interpret
+from egtensor.rules.ruleset import RuleSet
 
 TOLERANCE_ULP = 256.0
 
@@ -123,12 +124,11 @@ def bisect(fn: Any, *args: Any, **kwargs: Any) -> tuple[str, ...]:
     """
     from egtensor.function import recompile
 
-    fired = [str(r) for r in fn.history.options.rules]
+    rules = {str(r): r for r in fn.history.options.rules}
+    fired = list(rules)
 
     def fails(names: Sequence[str]) -> bool:
-        rules = fn.history.options.rules
-        subset = rules.only(*names) if names else rules.without("*")
-        return not check(recompile(fn, subset), args, kwargs)
+        return not check(recompile(fn, RuleSet(rules[n] for n in names)), args, kwargs)
 
     if not fails(fired) or fails([]):
         return ()

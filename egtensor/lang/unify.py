@@ -20,11 +20,13 @@ class Unified:
     """Expressions with one name per size, over inputs numbered by position.
 
     inputs      the numbered input nodes
-    equalities  pairs of extents that must be equal in a call, with the line that needs it
+    declared    types of the inputs before sizes were unified
+    equalities  pairs of extents, as declared, that must be equal in a call, with the line that needs it
     """
 
     roots: tuple[Expr, ...]
     inputs: tuple[Expr, ...]
+    declared: tuple[TensorType, ...]
     equalities: tuple[tuple[Extent, Extent, Line], ...]
 
 
@@ -36,10 +38,11 @@ def unify(roots: Sequence[Expr], inputs: Sequence[Expr]) -> Unified:
     raises  ShapeError where two known sizes differ, with the user's line
     """
     solution: dict[Size, Extent] = {}
-    left: list[tuple[Extent, Extent, Line]] = []
+    needed: dict[tuple[Extent, Extent], Line] = {}
     for node in toposort(roots):
         for a, b in node.equalities:
-            _solve(a, b, node, solution, left)
+            needed.setdefault((a, b), node.line)
+            _solve(a, b, node, solution)
     numbered = {}
     for k, old in enumerate(inputs):
         type_ = map_extents(old.type, solution)
@@ -50,8 +53,12 @@ def unify(roots: Sequence[Expr], inputs: Sequence[Expr]) -> Unified:
     values = fold(
         roots, lambda n, args: numbered[n] if n in numbered else _substituted(n, args, solution)
     )
-    kept = tuple((_final(a, solution), _final(b, solution), line) for a, b, line in left)
-    return Unified(tuple(values[r] for r in roots), tuple(numbered.values()), kept)
+    return Unified(
+        tuple(values[r] for r in roots),
+        tuple(numbered.values()),
+        tuple(old.type for old in inputs),
+        tuple((a, b, line) for (a, b), line in needed.items()),
+    )
 
 
 def _solve(
@@ -59,7 +66,6 @@ def _solve(
     b: Extent,
     node: Expr,
     solution: dict[Size, Extent],
-    left: list[tuple[Extent, Extent, Line]],
 ) -> None:
     a, b = _final(a, solution), _final(b, solution)
     if a == b:
@@ -81,7 +87,6 @@ def _solve(
                 solution[known] = substitute(solution[known], {size: other})
             solution[size] = other
             return
-    left.append((a, b, node.line))
 
 
 def _other(a: Extent, b: Extent, one: Extent) -> Extent:
