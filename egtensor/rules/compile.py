@@ -218,7 +218,7 @@ class _Writer:
             self.condition(c)
         self.pin_kinds()
         made = self.result(root)
-        label = f"{self.rule}#{self.choice.number}"
+        label = f"{self.rule}#{self.rule_id}.{self.choice.number}"
         ruleset = phase_of(self.rule)
         asks = [f"(need {call})" for call, _ in self.asked.values()]
         answers = [f"(= {name} (tab {call}))" for call, name in self.asked.values()]
@@ -301,6 +301,8 @@ class _Writer:
 
     def pin_kinds(self) -> None:
         """Ask for the kind of dtype of terms that no matched constructor tells."""
+        if isinstance(self.choice.lhs.op.body, Derived):
+            return  # only floating values have derivatives
         told = {self.dtype_key("lhs", p, t) for p, t in self.principals(self.choice.lhs)}
         for key, kind in self.choice.kinds.items():
             if key in told:

@@ -233,7 +233,7 @@ def _numbered(
     """Final numbers of classes: as written first, then rounds of what can be computed from those."""
     number: dict[int, int] = {}
     for c in source.order:
-        if c in live:
+        if c in live and all(a in number for a in tables.keys[source.node[c]][2]):
             number[c] = len(number)
     rank = _ranks(egraph)
     left = [

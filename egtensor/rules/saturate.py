@@ -78,7 +78,7 @@ class SaturationReport:
     def count(self, reports: Sequence[RunReport]) -> None:
         """Add the matches of some iterations."""
         for name, n in ((k, v) for r in reports for k, v in r.matches.items()):
-            if "/" in name and not name.startswith(NEED):
+            if n and "/" in name and not name.startswith(NEED):
                 rule = name.partition("#")[0]
                 self.matches[rule] = self.matches.get(rule, 0) + n
 
@@ -143,7 +143,8 @@ def saturate(egraph: EGraph, limits: Limits) -> SaturationReport:
     budget = limits.rows + len(egraph.order)
     report.pullbacks = sum(name in egraph.engine.derivations for name, _, _ in egraph.written)
     if report.pullbacks:
-        _iterate(egraph, report, DERIVE)
+        while _iterate(egraph, report, DERIVE):
+            pass
     _simplify(egraph, report, budget)
     rows = report.rows["simplify"] = egraph.rows()
     growth = 2.0
