@@ -239,7 +239,9 @@ class _Writer:
         name = f"n_{side}" + "_".join(map(str, path)).replace("-", "m")
         self.names[path] = name
         if isinstance(p, LiteralPattern):
-            self.atoms.append(f"(= {name} ({LITERAL} {self.context.ids.number(p.number)} t_{name}))")
+            self.atoms.append(
+                f"(= {name} ({LITERAL} {self.context.ids.number(p.number)} t_{name}))"
+            )
             self.typed[name] = f"t_{name}"
             return name
         assert isinstance(p, Node)
@@ -381,7 +383,9 @@ class _Writer:
         if is_exact(kind, p.number):
             return str(number)
         function = self.context.functions.number("round", round_answer)
-        return self.call(("round", type_, number), function, [str(number), type_], f"x_{len(self.asked)}")
+        return self.call(
+            ("round", type_, number), function, [str(number), type_], f"x_{len(self.asked)}"
+        )
 
 
 @lru_cache(maxsize=None)

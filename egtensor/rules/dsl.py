@@ -106,7 +106,9 @@ class Family:
         )
         self.rules.append(made)
 
-    def refuted(self, name: str, lhs: Any, arrow: Arrow, rhs: Any, *, at: Mapping[Any, Any]) -> None:
+    def refuted(
+        self, name: str, lhs: Any, arrow: Arrow, rhs: Any, *, at: Mapping[Any, Any]
+    ) -> None:
         """Record a tempting rule that is false, and a point that shows it."""
         self._check(name, arrow)
         point = {k.name: v for k, v in at.items()}

@@ -6,6 +6,7 @@ warm e-graph that holds rules and no terms; each EGraph is what is pushed onto i
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -67,6 +68,12 @@ def _integers(count: int) -> str:
     return " ".join(["i64"] * count)
 
 
+def _rule(query: str, actions: str, ruleset: str, name: str = "") -> str:
+    """A rule of the engine itself; egglog would make the whole text its name."""
+    label = name or f"own-{hashlib.sha256(f'{query} {actions}'.encode()).hexdigest()[:12]}"
+    return f'(rule (({query})) (({actions})) :ruleset {ruleset} :name "{label}")'
+
+
 def _base() -> list[str]:
     row = _names("c", COLUMNS + 1)
     return [
@@ -84,17 +91,17 @@ def _base() -> list[str]:
         f"(relation folds (T i64 {_integers(COLUMNS + 1)}))",
         *(f"(ruleset {r})" for r in (INSERT, ANALYSE, SIMPLIFY, EXPLORE, DERIVE)),
         "(relation in_Lit (i64 i64 i64))",
-        f"(rule ((in_Lit o n t)) ((union ({HANDLE} o) ({LITERAL} n t))) :ruleset {INSERT})",
+        _rule("in_Lit o n t", f"union ({HANDLE} o) ({LITERAL} n t)", INSERT),
         "(relation in_Leaf (i64 i64))",
-        f"(rule ((in_Leaf o k)) ((union ({HANDLE} o) ({LEAF} k))) :ruleset {INSERT})",
+        _rule("in_Leaf o k", f"union ({HANDLE} o) ({LEAF} k)", INSERT),
         "(relation in_node (i64 i64 i64))",
-        f"(rule ((in_node o t f)) ((set (ty ({HANDLE} o)) t) (set (facts ({HANDLE} o)) f)) :ruleset {INSERT})",
+        _rule("in_node o t f", f"set (ty ({HANDLE} o)) t) (set (facts ({HANDLE} o)) f", INSERT),
         "(relation in_num (i64 i64))",
-        f"(rule ((in_num n f)) ((set (numfacts n) f)) :ruleset {INSERT})",
-        f"(rule ((= e ({LITERAL} n t))) ((set (ty e) t)) :ruleset {ANALYSE})",
-        f"(rule ((= e ({LITERAL} n t)) (= f (numfacts n))) ((set (facts e) f)) :ruleset {ANALYSE})",
-        f"(rule ((wants e {row}) (= t (tab {row}))) ((set (ty e) t)) :ruleset {ANALYSE})",
-        f"(rule ((folds e s {row}) (= n (tab {row}))) ((union e ({LITERAL} n s))) :ruleset {ANALYSE})",
+        _rule("in_num n f", "set (numfacts n) f", INSERT),
+        _rule(f"= e ({LITERAL} n t)", "set (ty e) t", ANALYSE),
+        _rule(f"= e ({LITERAL} n t)) (= f (numfacts n)", "set (facts e) f", ANALYSE),
+        _rule(f"wants e {row}) (= t (tab {row})", "set (ty e) t", ANALYSE),
+        _rule(f"folds e s {row}) (= n (tab {row})", f"union e ({LITERAL} n s)", ANALYSE),
     ]
 
 
@@ -259,24 +266,21 @@ def declaration(made: Constructor, context: Context, folds_calls: bool) -> list[
         f"(constructor {made.name} ({made.signature}) T)",
         f"(relation in_{made.name} ({_integers(1 + made.arity + len(made.attributes))}))",
     ]
-    actions = f"(union ({HANDLE} o) ({made.name} {handles} {attrs}))"
+    actions = f"union ({HANDLE} o) ({made.name} {handles} {attrs})"
     if context.record:
         texts.append(f"(function by_{made.name} ({made.signature}) i64 :merge (min old new))")
-        actions += f" (set (by_{made.name} {handles} {attrs}) 0)"
-    texts.append(f"(rule ((in_{made.name} {row})) ({actions}) :ruleset {INSERT})")
+        actions += f") (set (by_{made.name} {handles} {attrs}) 0"
+    texts.append(_rule(f"in_{made.name} {row}", actions, INSERT))
     if isinstance(made.op.body, Derived):
         return texts
     term = f"({made.name} {operands} {attrs})"
     texts.append(_facts_rule(made, term))
     if made.op.commutative and made.arity == 2:
-        texts.append(
-            f"(rule ((= e ({made.name} v0 v1)) (= d ({made.name} v1 v0))) ((union e d)) :ruleset {SIMPLIFY})"
-        )
+        query = f"= e ({made.name} v0 v1)) (= d ({made.name} v1 v0)"
+        texts.append(_rule(query, "union e d", SIMPLIFY))
     if isinstance(made.op.body, (View, Reshape)):
-        texts.append(
-            f"(rule ((= e ({made.name} ({LITERAL} n t) {attrs})) (= s (ty e))) ((union e ({LITERAL} n s)))"
-            f" :ruleset {ANALYSE})"
-        )
+        query = f"= e ({made.name} ({LITERAL} n t) {attrs})) (= s (ty e)"
+        texts.append(_rule(query, f"union e ({LITERAL} n s)", ANALYSE))
     if _can_fold(made, folds_calls):
         texts.append(_fold_rule(made, context))
     return texts
@@ -284,11 +288,10 @@ def declaration(made: Constructor, context: Context, folds_calls: bool) -> list[
 
 def _facts_rule(made: Constructor, term: str) -> str:
     expression = facts_expression(made, result_kind(made))
-    needed = [f"(= f{k} (facts v{k}))" for k in range(made.arity) if f"f{k} " in f"{expression} "
-              .replace(")", " ")]  # fmt: skip
-    return (
-        f"(rule ((= e {term}) {' '.join(needed)}) ((set (facts e) {expression})) :ruleset {ANALYSE})"
-    )
+    used = set(re.findall(r"f\d+", expression))
+    needed = "".join(f"(= f{k} (facts v{k})) " for k in range(made.arity) if f"f{k}" in used)
+    actions = f"set (facts e) {expression}"
+    return f'(rule ({needed}(= e {term})) (({actions})) :ruleset {ANALYSE} :name "own-facts-{made.name}")'
 
 
 def result_kind(made: Constructor) -> str:
@@ -321,10 +324,8 @@ def _fold_rule(made: Constructor, context: Context) -> str:
     attrs = _names("k", len(made.attributes))
     numbers = [f"n{k}" for k in range(made.arity)] + ["0"] * (3 - made.arity)
     row = f"{function} {' '.join(numbers)} t{place} s {attrs or '0'}"
-    return (
-        f"(rule ((= e ({made.name} {operands} {attrs})) (= s (ty e))) ((need {row}) (folds e s {row}))"
-        f' :ruleset {ANALYSE} :name "{NEED}fold-{made.name}")'
-    )
+    query = f"= e ({made.name} {operands} {attrs})) (= s (ty e)"
+    return _rule(query, f"need {row}) (folds e s {row}", ANALYSE, f"{NEED}fold-{made.name}")
 
 
 def typing_rule(made: Constructor, context: Context) -> list[str]:
@@ -339,10 +340,8 @@ def typing_rule(made: Constructor, context: Context) -> list[str]:
     types = " ".join(f"(= t{k} (ty v{k}))" for k in range(made.arity))
     zeros = " ".join(["0"] * (COLUMNS - columns))
     row = f"{function} {attrs} {_names('t', made.arity)} {zeros}"
-    return [
-        f"(rule ((untyped e) (= e ({made.name} {operands} {attrs})) {types}) ((need {row}) (wants e {row}))"
-        f' :ruleset {ANALYSE} :name "{NEED}type-{made.name}")'
-    ]
+    query = f"untyped e) {types} (= e ({made.name} {operands} {attrs})"
+    return [_rule(query, f"need {row}) (wants e {row}", ANALYSE, f"{NEED}type-{made.name}")]
 
 
 @lru_cache(maxsize=1)

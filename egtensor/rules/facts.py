@@ -21,7 +21,7 @@ from egtensor.lang.facts import (
 )
 from egtensor.lang.number import Number
 from egtensor.lang.op import Op
-from egtensor.lang.types import DTYPES, TensorType
+from egtensor.lang.types import DTYPES, DType, TensorType
 from egtensor.rules.constructors import Constructor
 
 SMALL = 4096  # elements of a constant up to which its facts are looked for
@@ -32,26 +32,26 @@ def facts_of_expr(expr: Expr, operands: Sequence[Fact]) -> Fact:
     type_ = expr.type
     if not isinstance(type_, TensorType):
         return NOTHING
+    if expr.args:
+        return _from_clauses(expr.op, type_.dtype, tuple(operands))
     known = facts_of_dtype(type_.dtype)
-    for value in expr.attrs if not expr.args else ():
+    for value in expr.attrs:
         if isinstance(value, Number):
             known |= facts_of_number(Number.of(value.array(type_.dtype)))
         elif isinstance(value, Fact):
             known |= value
         elif getattr(value, "array", None) is not None and value.array.size <= SMALL:
             known |= _facts_of_array(value)
-    if expr.args and expr.op.facts:
-        known |= _from_clauses(expr.op, tuple(operands))
     return close(known)
 
 
 @lru_cache(maxsize=4096)
-def _from_clauses(op: Op, operands: tuple[Fact, ...]) -> Fact:
-    known = NOTHING
+def _from_clauses(op: Op, dtype: DType, operands: tuple[Fact, ...]) -> Fact:
+    known = facts_of_dtype(dtype)
     for clause in op.facts:
         if all(g & mask == g for g, mask in zip(clause.given, operands, strict=False)):
             known |= clause.then
-    return known
+    return close(known)
 
 
 @lru_cache(maxsize=256)

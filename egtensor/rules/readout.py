@@ -18,7 +18,9 @@ from egtensor.rules.tables import Interner
 
 # literals of one class may differ by the rounding of folded constants, which REAL allows
 TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
-Key = tuple[str, tuple[int, ...], tuple[int, ...]]  # constructor, attributes, classes of the operands
+Key = tuple[
+    str, tuple[int, ...], tuple[int, ...]
+]  # constructor, attributes, classes of the operands
 
 
 @dataclass
@@ -66,7 +68,11 @@ def _tables(egraph: EGraph) -> Tables:
     for row in functions[HANDLE].rows:
         tables.handle[integer(row.inputs[0])] = numbers.setdefault(row.output, len(numbers))
     constructors = egraph.engine.constructors
-    for name, arity in ((LITERAL, 0), (LEAF, 0), *((c.name, c.arity) for c in constructors.values())):
+    for name, arity in (
+        (LITERAL, 0),
+        (LEAF, 0),
+        *((c.name, c.arity) for c in constructors.values()),
+    ):
         if name in constructors and isinstance(constructors[name].op.body, Derived):
             continue
         for row in functions[name].rows:
@@ -178,7 +184,8 @@ def _written(egraph: EGraph, tables: Tables) -> _Source:
 
 def _source_rows(egraph: EGraph, tables: Tables) -> list[Key]:
     return [
-        (name, attrs, tuple([tables.handle[a] for a in args])) for name, attrs, args in egraph.written
+        (name, attrs, tuple([tables.handle[a] for a in args]))
+        for name, attrs, args in egraph.written
     ]
 
 
@@ -237,7 +244,11 @@ def _numbered(
             number[c] = len(number)
     rank = _ranks(egraph)
     left = [
-        n for c in live if c not in number for n in members[c] if all(a in live for a in tables.keys[n][2])
+        n
+        for c in live
+        if c not in number
+        for n in members[c]
+        if all(a in live for a in tables.keys[n][2])
     ]
     while left:
         best: dict[int, Any] = {}
@@ -359,4 +370,3 @@ def _lines(
                     lines[a] = lines[k][:1]
                     pending.append(a)
     return tuple(lines)
-
