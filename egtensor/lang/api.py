@@ -36,11 +36,18 @@ __all__ = [
     "pi", "row", "same", "scalar", "size", "sizes", "tensor", "tensor3", "tensor4", "tensor5", "vector",
 ]  # fmt: skip
 
+# other names that NumPy has for the same functions
+ALIASES = {
+    "abs": "absolute", "degrees": "rad2deg", "radians": "deg2rad", "bitwise_not": "invert", "mod": "remainder",
+    "true_divide": "divide", "pow": "power", "fix": "trunc", "amax": "max", "amin": "min", "concat": "concatenate",
+    "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atanh": "arctanh",
+    "atan2": "arctan2", "permute_dims": "transpose", "around": "round", "bitwise_invert": "invert",
+}  # fmt: skip
 pi, e, euler_gamma, inf, nan, newaxis = math.pi, math.e, np.euler_gamma, math.inf, math.nan, None
 # operators that expressions consist of and users do not call by name
 INTERNAL = frozenset(
-    "input shared constant literal extent item iota cast permute slice slice_add join gather scatter_add"
-    " philox_bits scan cond".split()
+    "input shared constant literal extent item iota cast permute slice join gather scatter_add pullback"
+    " philox_bits scan cond inv slogdet solve".split()
 )
 
 def tensor(
@@ -163,5 +170,7 @@ row, col = CONSTRUCTORS["row"], CONSTRUCTORS["col"]
 def names() -> dict[str, Any]:
     """Every name of the array language: constants, constructors, operators and functions."""
     operators = {n: op for n, op in OPS.items() if n not in INTERNAL and not n.startswith("reduce_")}
+    functions = {n: f for n, f in FUNCTIONS.items() if "." not in n and n != "getitem"}
     own = {n: globals()[n] for n in __all__ if n != "names"}
-    return {**operators, **FUNCTIONS, **CONSTRUCTORS, **own}
+    called = {**operators, **functions, **CONSTRUCTORS, **own}
+    return {**called, **{a: called[n] for a, n in ALIASES.items()}}

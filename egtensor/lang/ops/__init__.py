@@ -8,6 +8,8 @@ from egtensor.lang.ops import (
     indexing,
     leaf,
     linalg,
+    products,
+    random,
     reduction,
     reshaping,
     rounding,
@@ -18,6 +20,6 @@ from egtensor.lang.ops import (
 )
 
 __all__ = [
-    "bitwise", "creation", "elementwise", "explog", "indexing", "leaf", "linalg", "reduction", "reshaping",
-    "rounding", "shape", "special", "statistics", "trigonometric",
+    "bitwise", "creation", "elementwise", "explog", "indexing", "leaf", "linalg", "products",
+    "random", "reduction", "reshaping", "rounding", "shape", "special", "statistics", "trigonometric",
 ]  # fmt: skip
