@@ -105,14 +105,15 @@ def _compiled(request: Unified, options: Options) -> History:
     report = FunctionReport(nodes=len(toposort(request.roots)))
     candidates = optimise(request.roots, options, report)
     with _timed(report, "schedule"):
-        plans = [schedule(_checked(c.program, request)) for c in candidates]
+        programs = [_checked(c.program, request) for c in candidates]
+        plans = [schedule(p) for p in programs]
         best = min(range(len(plans)), key=lambda i: (plan_cost(plans[i]), i))
         if config.check:
             verify_plan(plans[best])
     with _timed(report, "render"):
         source: Source = options.target.render(plans[best])
     report.cost_written, report.cost = candidates[-1].cost, candidates[best].cost
-    return History(request.roots, candidates[best].program, source, report, options)
+    return History(request.roots, programs[best], source, report, options)
 
 
 def optimise(
@@ -130,8 +131,7 @@ def optimise(
 
 
 def _checked(program: Program, request: Unified) -> Program:
-    types = tuple(i.type for i in request.inputs)
-    program = replace(program, equalities=request.equalities, inputs=types)
+    program = replace(program, equalities=request.equalities, inputs=request.declared)
     return verify(program) if config.check else program
 
 
