@@ -24,7 +24,9 @@ SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "
 _private: list[tempfile.TemporaryDirectory[str]] = []
 
 
-def build(source: Source, directory: Path | str | None = None, *, sanitize: bool = False) -> Library:
+def build(
+    source: Source, directory: Path | str | None = None, *, sanitize: bool = False
+) -> Library:
     """Compile a source, or take it from the cache, and open it.
 
     directory  where compiled functions are kept; default: config.cache_dir

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from egtensor.emit_c.primitives import c_type, expression, literal, suffix
 from egtensor.kernels.plan import (
     Access,
+    Bounds,
     Buffer,
     Kernel,
     Phase,
@@ -96,9 +97,7 @@ class KernelText:
             made.bounds = previous.bounds
         return made
 
-    def _expression(
-        self, prim: str, dtype: DType, operands: tuple[str, ...], result: DType
-    ) -> str:
+    def _expression(self, prim: str, dtype: DType, operands: tuple[str, ...], result: DType) -> str:
         to = result if prim == "cast" else None
         self.uses[prim, dtype, to] = None
         return expression(prim, dtype, *operands, to=to)
@@ -114,6 +113,7 @@ class KernelText:
         """The whole function, over units [lo, hi)."""
         kernel = self.kernel
         self._units()
+        self._report()
         body = self.lines
         self.lines, self.depth = [], 1
         self._prologue()
@@ -141,8 +141,23 @@ class KernelText:
                 self.put(f"{t} = e->{buffer.name} + lo / e->chunk * ({row});")
             else:
                 self.put(f"{t} = e->{buffer.name};")
-        if self.terms.bounds:
-            self.put("int64_t wrong = 0;")
+        for k in self.terms.bounds.values():
+            self.put(f"int64_t low{k} = 0, high{k} = -1;")
+
+    @property
+    def bounds(self) -> list[Bounds]:
+        """The index bounds that the function checks."""
+        return list(self.terms.bounds)
+
+    def _report(self) -> None:
+        """Leave word of indices that were out of bounds."""
+        for b, k in self.terms.bounds.items():
+            n = self.terms.extent(b.extent)
+            self.open(f"if (low{k} < 0 || high{k} >= {n})")
+            self.put(f"e->error = {b.site};")
+            self.put(f"e->rt->info[0] = low{k} < 0 ? low{k} - {n} : high{k};")
+            self.put(f"e->rt->info[1] = {n};")
+            self.close()
 
     def units(self) -> str:
         """How many units the function can be split into."""
@@ -187,7 +202,7 @@ class KernelText:
             self.close()
 
     def _loop(self, axis: int, start: str, end: str, *, vector: bool = False) -> None:
-        if vector and not self.kernel.serial:
+        if vector:
             self.put("#pragma omp simd")
         i = self.axes[axis]
         self.open(f"for (int64_t {i} = {start}; {i} < {end}; ++{i})")
@@ -255,9 +270,22 @@ class KernelText:
         opened = len(kernel.axes) - kernel.rows
         for axis in range(kernel.rows, len(kernel.axes)):
             last = axis == len(kernel.axes) - 1
-            self._loop(axis, "0", self.extent(axis), vector=last)
+            self._loop(axis, "0", self.extent(axis), vector=last and self._independent(phase))
         self._body(phase)
         self.close(opened)
+
+    def _independent(self, phase: Phase) -> bool:
+        """Whether the points of the innermost axis write different elements."""
+        if not self.kernel.serial:
+            return True
+        last = len(self.kernel.axes) - 1
+        for store in phase.stores:
+            below = loads(iter([t for t, _ in store.access.indirect]))
+            if store.access.coefficients[last] == 0 or any(
+                a.coefficients[last] != 0 for a in below
+            ):
+                return False
+        return True
 
     def _body(self, phase: Phase) -> None:
         self.terms = self._term_text()
@@ -359,7 +387,9 @@ class KernelText:
         """Whether a new value replaces the old one; NaN beats numbers."""
         sign = ">" if r.prim == "gt" else "<"
         beats = f"({new} {sign} {old})"
-        return f"({beats} | (({new} != {new}) & ({old} == {old})))" if r.dtype.kind == "f" else beats
+        return (
+            f"({beats} | (({new} != {new}) & ({old} == {old})))" if r.dtype.kind == "f" else beats
+        )
 
     def _fold_lanes(self, r: Reduction, lanes: int) -> None:
         s, a = f"s{r.slot}", f"a{r.slot}"
@@ -372,7 +402,9 @@ class KernelText:
             self.close()
             return
         fold = f"egt_fold_{r.prim}_{suffix(r.dtype)}_{lanes}"
-        self.helpers[fold_helper(fold, r, lanes, self.combine(r.prim, r.dtype, "a[k]", "a[k + h]"))] = None
+        self.helpers[
+            fold_helper(fold, r, lanes, self.combine(r.prim, r.dtype, "a[k]", "a[k + h]"))
+        ] = None
         self.put(f"{s} = {self.combine(r.prim, r.dtype, s, f'{fold}({a}, step)')};")
 
     # running reductions

@@ -7,9 +7,21 @@ from importlib.resources import files
 
 import numpy as np
 
+from egtensor.emit_c.calls import NEEDS_BLAS, CallText
 from egtensor.emit_c.loops import WIDTH, KernelText, Use
 from egtensor.emit_c.primitives import PRELUDE, c_type, literal, support
-from egtensor.kernels.plan import Buffer, Call, Cond, Kernel, KernelPlan, Loop, Region, Seq, regions
+from egtensor.kernels.plan import (
+    Bounds,
+    Buffer,
+    Call,
+    Cond,
+    Kernel,
+    KernelPlan,
+    Loop,
+    Region,
+    Seq,
+    regions,
+)
 from egtensor.kernels.target import Source
 from egtensor.kernels.text import SizeNames
 from egtensor.lang.dims import Size, as_size, product
@@ -53,6 +65,7 @@ class _Renderer:
         self.kernels: list[str] = []
         self.main: list[str] = []
         self.given = self._given_sizes()
+        self.needs_blas = False
         self.wide: set[Buffer] = set()  # scratch of kernels that run in lanes
 
     def source(self) -> Source:
@@ -78,6 +91,7 @@ class _Renderer:
             text="\n\n".join(p.strip("\n") for p in parts if p) + "\n",
             flags=tuple(FLAGS),
             sites=self.plan.sites,
+            needs_blas=self.needs_blas,
         )
 
     def _header(self) -> str:
@@ -132,8 +146,16 @@ class _Renderer:
                     self._region(part, depth)
             case Kernel():
                 self._kernel(region, depth)
-            case Call() | Loop() | Cond():
+            case Call():
+                for line in CallText(region, self.sizes, self.helpers).lines():
+                    self._put(depth, line)
+                self.needs_blas |= region.routine in NEEDS_BLAS
+            case Loop() | Cond():
                 raise AssertionError(f"{type(region).__name__} has no C text")
+
+    def _check_error(self, depth: int, bounds: list[Bounds]) -> None:
+        if bounds:
+            self._put(depth, "if (e->error) return (int)e->error;")
 
     def _put(self, depth: int, line: str) -> None:
         self.main.append("    " * depth + line)
@@ -145,6 +167,7 @@ class _Renderer:
         self.kernels.append(text.function())
         if not kernel.axes or kernel.serial:
             self._put(depth, f"{kernel.name}(e, 0, {text.units()});")
+            self._check_error(depth, text.bounds)
             return
         points = " * ".join(self.sizes.text(e) for e in kernel.axes)
         grain = 1024 if text.is_flat() else 1
@@ -153,6 +176,7 @@ class _Renderer:
             depth,
             f"egt_run(e, {kernel.name}, {text.units()}, {points}, {kernel.work:g}, {grain}, {limit});",
         )
+        self._check_error(depth, text.bounds)
 
     # entry points
 
@@ -179,7 +203,11 @@ class _Renderer:
         for b in self.plan.outputs:
             for axis, extent in enumerate(b.shape):
                 lines.append(f"    out_shape[{b.position}][{axis}] = {self.sizes.text(extent)};")
-        lines += ["    plan[0] = egt_layout(e, 0);", f"    plan[1] = {self._work()};", "    return 0;"]
+        lines += [
+            "    plan[0] = egt_layout(e, 0);",
+            f"    plan[1] = {self._work()};",
+            "    return 0;",
+        ]
         return self._layout() + "\n\n" + "\n".join([*lines, "}"])
 
     def _work(self) -> str:
@@ -219,10 +247,23 @@ class _Renderer:
             return str((count + ALIGN - 1) // ALIGN * ALIGN)
         return f"({self.sizes.text(count)} + {ALIGN - 1}) / {ALIGN} * {ALIGN}"
 
+    def _input(self, b: Buffer) -> list[str]:
+        """Take an argument as it is if it is C-contiguous, else a packed copy."""
+        if not b.shape:
+            return [f"    e->{b.name} = (void *)data[{b.position}];"]
+        where = f"shape[{b.position}], strides[{b.position}]"
+        call = (
+            f"egt_contiguous(rt, data[{b.position}], {len(b.shape)}, {where}, {b.dtype.itemsize})"
+        )
+        return [
+            f"    e->{b.name} = (void *){call};",
+            f"    if (!e->{b.name}) return EGT_OUT_OF_MEMORY;",
+        ]
+
     def _main(self) -> str:
         lines = [
-            _RUN,
-            "",
+            *([_PACK, ""] if any(b.shape for b in self.plan.inputs) else []),
+            *([_RUN, ""] if any("egt_run(" in line for line in self.main) else []),
             "int egt_main(egt_rt *rt, char **data, const int64_t *const *shape,"
             " const int64_t *const *strides)",
             "{",
@@ -234,7 +275,8 @@ class _Renderer:
             "    egt_layout(e, rt->arena);",
             *self._locals(),
         ]
-        lines += [f"    e->{b.name} = (void *)data[{b.position}];" for b in self.plan.inputs]
+        for b in self.plan.inputs:
+            lines += self._input(b)
         first = len(self.plan.inputs)
         for b in self.plan.outputs:
             lines.append(f"    e->{b.name} = (void *)data[{first + b.position}];")
@@ -262,3 +304,32 @@ static void egt_run(struct egt_env *e, void (*kernel)(void *, int64_t, int64_t),
     if (chunk >= units) kernel(e, 0, units);
     else e->rt->parallel_for(units, chunk, kernel, e);
 }}"""
+
+_PACK = """\
+/* The argument itself if it is C-contiguous, else a packed copy; 0: no memory. */
+static char *egt_contiguous(egt_rt *rt, char *data, int rank, const int64_t *shape,
+                            const int64_t *strides, int64_t itemsize)
+{
+    int64_t bytes = itemsize, packed = 1;
+    for (int k = rank - 1; k >= 0; --k) {
+        packed &= shape[k] == 1 || strides[k] == bytes;
+        bytes *= shape[k];
+    }
+    if (packed || !bytes) return data;
+    char *const made = rt->alloc(rt, bytes);
+    if (!made) return 0;
+    int64_t index[32] = {0};
+    const int64_t n = shape[rank - 1], step = strides[rank - 1];
+    for (char *to = made; to < made + bytes; to += n * itemsize) {
+        const char *from = data;
+        for (int k = 0; k < rank - 1; ++k) from += index[k] * strides[k];
+        switch (itemsize) {
+        case 4: for (int64_t i = 0; i < n; ++i) ((int32_t *)to)[i] = *(const int32_t *)(from + i * step); break;
+        case 8: for (int64_t i = 0; i < n; ++i) ((int64_t *)to)[i] = *(const int64_t *)(from + i * step); break;
+        default:
+            for (int64_t i = 0; i < n; ++i) __builtin_memcpy(to + i * itemsize, from + i * step, itemsize);
+        }
+        for (int k = rank - 2; k >= 0 && ++index[k] == shape[k]; --k) index[k] = 0;
+    }
+    return made;
+}"""

@@ -46,7 +46,6 @@ class Flow:
     base     the solid step that a virtual one reads
     kept     for each solid axis of the base, the axis here that runs along it; None: a general index
     cost     of one element when it is computed where it is read
-    copies   added to the program: a copy of its one operand
     """
 
     step: Step
@@ -59,12 +58,47 @@ class Flow:
     base: int
     kept: tuple[int, ...] | None
     cost: float = 0.0
-    copies: bool = False
 
 
-def analyse(program: Program, sizes: Sizes) -> list[Flow]:
+@dataclass(slots=True)
+class Flows:
+    """The flows of a program: those of its steps by place, then copies that were added.
+
+    order   places in an order in which they can be computed
+    copies  step -> the added copy of it
+    """
+
+    all: list[Flow]
+    order: list[int]
+    copies: dict[int, int]
+
+    def copy(self, place: int, *, fresh: bool = False) -> int:
+        """The place of a copy of a step, laid out in memory."""
+        if fresh or place not in self.copies:
+            flow, made = self.all[place], len(self.all)
+            self.all.append(
+                Flow(
+                    flow.step,
+                    "copy",
+                    flow.dtype,
+                    flow.shape,
+                    flow.solid,
+                    flow.domain,
+                    (place,),
+                    made,
+                    flow.solid,
+                )  # fmt: skip
+            )
+            self.order.append(made)
+            if fresh:
+                return made
+            self.copies[place] = made
+        return self.copies[place]
+
+
+def analyse(program: Program, sizes: Sizes) -> Flows:
     """One Flow per step."""
-    flows: list[Flow] = []
+    flows = Flows([], [], {})
     solids: dict[Shape, tuple[tuple[int, ...], Shape]] = {}
     for place, step in enumerate(program.steps):
         type_ = step.type[0] if isinstance(step.type, tuple) else step.type
@@ -73,14 +107,24 @@ def analyse(program: Program, sizes: Sizes) -> list[Flow]:
             axes = tuple(k for k, e in enumerate(shape) if e != 1)
             solids[shape] = axes, tuple(shape[k] for k in axes)
         solid, domain = solids[shape]
-        role, args = _role(step, flows)
-        flow = Flow(step, role, type_.dtype, shape, solid, domain, args, place, solid)
-        if role == "virtual":
+        role, args = _role(step, flows.all)
+        flows.all.append(Flow(step, role, type_.dtype, shape, solid, domain, args, place, solid))
+    for place in range(len(program.steps)):
+        flow = flows.all[place]
+        if flow.role == "virtual":
             _resolve(flow, flows, sizes)
-        elif role == "point":
-            _consider_inline(flow, flows)
-        flows.append(flow)
+        elif flow.role == "point":
+            _consider_inline(flow, flows.all)
+        elif flow.role in ("call", "region"):
+            flow.args = tuple(a if is_strided(flows.all, a) else flows.copy(a) for a in flow.args)
+        flows.order.append(place)
     return flows
+
+
+def is_strided(flows: list[Flow], place: int) -> bool:
+    """Whether a step is a buffer read with strides: a view of a solid step, or a reshaped one."""
+    flow = flows[place]
+    return flows[flow.base].role not in ("leaf", "inline", "multi")
 
 
 def _role(step: Step, flows: list[Flow]) -> tuple[Role, tuple[int, ...]]:
@@ -162,13 +206,14 @@ def _reshape_indices(new: Shape, old: Shape) -> tuple[AxisIndex, ...] | None:
     return tuple(indices) if all(e == 1 for e in new[k:]) else None
 
 
-def _resolve(flow: Flow, flows: list[Flow], sizes: Sizes) -> None:
+def _resolve(flow: Flow, flows: Flows, sizes: Sizes) -> None:
     if isinstance(flow.step.op.body, Reshape):
-        flow.args = (_reshaped(flow.args[0], flows),)
-    operand = flows[flow.args[0]]
+        flow.args = (_reshaped(flow.args[0], flows.all),)
+    operand = flows.all[flow.args[0]]
     indices = axis_indices(flow, operand, sizes)
     if indices is None and operand.role in ("virtual", "inline", "leaf"):
-        lay_out(flow.args[0], operand)
+        flow.args = (flows.copy(flow.args[0]),)
+        operand = flows.all[flow.args[0]]
     flow.cost, flow.base = operand.cost, operand.base
     flow.kept = None if indices is None else _kept(flow, operand, indices)
 
@@ -180,15 +225,7 @@ def _reshaped(place: int, flows: list[Flow]) -> int:
     return place
 
 
-def lay_out(place: int, flow: Flow) -> None:
-    """Decide that a step is stored in memory, though it could be computed where it is read."""
-    flow.role = "point" if flow.role == "inline" else "copy"
-    flow.base, flow.kept, flow.cost = place, flow.solid, 0.0
-
-
-def _kept(
-    flow: Flow, operand: Flow, indices: tuple[AxisIndex, ...]
-) -> tuple[int, ...] | None:
+def _kept(flow: Flow, operand: Flow, indices: tuple[AxisIndex, ...]) -> tuple[int, ...] | None:
     if operand.kept is None:
         return None
     kept: list[int] = []
@@ -202,7 +239,7 @@ def _kept(
 
 
 def _consider_inline(flow: Flow, flows: list[Flow]) -> None:
-    cost = flow.step.op.cost
+    cost = step_cost(flow)
     for a in flow.args:
         operand = flows[a]
         if flows[operand.base].role not in ("source", "leaf", "inline"):
@@ -216,3 +253,9 @@ def _consider_inline(flow: Flow, flows: list[Flow]) -> None:
 def points(domain: Shape) -> int:
     """About how many points a domain has."""
     return estimate(product(domain))
+
+
+def step_cost(flow: Flow) -> float:
+    """Work of one element, in float32 additions."""
+    cost = flow.step.op.cost
+    return cost if isinstance(cost, (int, float)) else 0.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from egtensor.kernels.flow import Flow, points
+from egtensor.kernels.flow import Flow, Flows, points
 from egtensor.lang.dims import Shape
 from egtensor.lang.op import ArgReduce, Gather
 
@@ -65,13 +65,14 @@ class Operand:
 class Clusters:
     """The clusters of a program, built step by step."""
 
-    def __init__(self, flows: list[Flow]) -> None:
-        self.flows = flows
+    def __init__(self, flows: Flows) -> None:
+        self.flows = flows.all
         self.of: dict[int, Cluster] = {}
         self.all: list[Cluster] = []
         self.operands: dict[int, tuple[Operand, ...]] = {}
         self._open: dict[tuple[int, Shape], Cluster] = {}
-        for place, flow in enumerate(flows):
+        for place in flows.order:
+            flow = self.flows[place]
             match flow.role:
                 case "point" | "copy" | "reduce":
                     self._add(place, flow)
@@ -107,15 +108,15 @@ class Clusters:
         shape_of = self.flows[args[0]] if flow.role == "reduce" and args else flow
         position = {axis: k for k, axis in enumerate(shape_of.solid)}
         found: list[Operand] = []
-        general = flow.role == "copy" and not flow.copies
-        for a in args:
+        table = isinstance(flow.step.op.body, Gather) and flow.role == "point"
+        for k, a in enumerate(args):
             operand = self.flows[a]
             if operand.role == "inline":
                 found += self._below(a)
                 continue
-            kept = None if general else operand.kept
-            along = None if kept is None else tuple(position.get(k, -1) for k in kept)
-            found.append(Operand(operand.base, along))
+            general = operand.kept is None or (table and k == 0)
+            along = () if general else tuple(position.get(axis, -1) for axis in operand.kept or ())
+            found.append(Operand(operand.base, None if general else along))
         return tuple(found)
 
     def _below(self, place: int) -> Iterator[Operand]:
@@ -152,7 +153,6 @@ class Clusters:
         into.row |= other.row
         into.sources |= other.sources
         other.merged = into
-        self.all.remove(other)
         return True
 
     def _joins(self, place: int, flow: Flow, cluster: Cluster, top: list[Operand]) -> bool:
@@ -214,9 +214,7 @@ class Clusters:
         operand = self.flows[flow.args[0]]
         return tuple(k for k, axis in enumerate(operand.solid) if axis in given)
 
-    def _start(
-        self, place: int, flow: Flow, level: int, operands: tuple[Operand, ...]
-    ) -> Cluster:
+    def _start(self, place: int, flow: Flow, level: int, operands: tuple[Operand, ...]) -> Cluster:
         reduction = flow.role == "reduce"
         domain = self.flows[flow.args[0]].domain if reduction else flow.domain
         axes = self.reduced(flow) if reduction else None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from egtensor.kernels.flow import Flow, axis_indices
+from egtensor.kernels.flow import Flow, axis_indices, step_cost
 from egtensor.kernels.fuse import Cluster, Clusters, is_position
-from egtensor.kernels.indexing import ORIGIN, Index, along, compose, linear, row_major
+from egtensor.kernels.indexing import ORIGIN, Affine, Index, along, compose, linear, row_major
 from egtensor.kernels.plan import (
     Access,
+    Bounds,
     Buffer,
     Kernel,
     Phase,
     Position,
     Reduction,
+    Site,
     Slot,
     Store,
     loads,
@@ -22,7 +24,7 @@ from egtensor.kernels.plan import (
 from egtensor.kernels.sizes import Sizes
 from egtensor.lang.dims import Extent, Shape, product
 from egtensor.lang.number import Number
-from egtensor.lang.op import ArgReduce, Leaf, Reduce, Scalar
+from egtensor.lang.op import ArgReduce, Attrs, Gather, Item, Leaf, Reduce, Scalar
 from egtensor.lang.scalar import Term, cast, const, make_term, operand
 from egtensor.lang.types import INT64, DType
 
@@ -30,46 +32,49 @@ KEEP = 4.0  # cost above which a value needed in two phases is kept, not compute
 
 
 class Lowering:
-    """What all kernels of a plan share: the steps, their clusters and their buffers."""
+    """What all kernels of a plan share: the steps, their clusters, their buffers and error sites."""
 
     def __init__(
-        self, flows: list[Flow], clusters: Clusters, sizes: Sizes, buffers: dict[int, Buffer]
-    ) -> None:
+        self, flows: list[Flow], clusters: Clusters, sizes: Sizes, buffers: dict[int, Buffer],
+        sites: list[Site],
+    ) -> None:  # fmt: skip
         self.flows, self.clusters, self.sizes, self.buffers = flows, clusters, sizes, buffers
+        self.sites = sites
+        self._bound: dict[tuple[int, int], int] = {}
+        self.parts: dict[int, list[int]] = {}
+        for place, flow in enumerate(flows):
+            if flow.role == "part":
+                self.parts.setdefault(flow.args[0], []).append(place)
 
     def kernel(self, cluster: Cluster, name: str) -> Kernel:
         """The kernel of a cluster of loops."""
         return _Writer(self, cluster, name).kernel()
 
+    def index_site(self, place: int, axis: int) -> int:
+        """The error code of an index out of bounds."""
+        key = place, axis
+        if key not in self._bound:
+            lines = self.flows[place].step.lines
+            self.sites.append(
+                Site(
+                    f"index {{0}} is out of bounds for axis {axis} with size {{1}}\n"
+                    "  an index is at least -size and below size\n"
+                    "  fix: check the index arrays",
+                    "index",
+                    lines[0] if lines else None,
+                )
+            )
+            self._bound[key] = len(self.sites)
+        return self._bound[key]
 
-class _Writer:
-    def __init__(self, shared: Lowering, cluster: Cluster, name: str) -> None:
-        self.shared, self.cluster, self.name = shared, cluster, name
+
+class Reader:
+    """Terms for the values of steps, read at indices of one iteration space."""
+
+    def __init__(self, shared: Lowering, axes: tuple[Extent, ...]) -> None:
+        self.shared, self.axes = shared, axes
         self.flows, self.buffers = shared.flows, shared.buffers
-        inner = cluster.axes if cluster.axes is not None else ()
-        self.order = (*cluster.rows, *inner)
-        self.axes = tuple(cluster.domain[k] for k in self.order)
-        self.axis_of = {position: axis for axis, position in enumerate(self.order)}
-        self.slots: list[DType] = []
-        self.slot_of: dict[int, int] = {}
-        self.kept: dict[int, Buffer] = {}
-        self.phase = 0
         self.memo: dict[tuple[int, Index], Term] = {}
-        self.identities: dict[tuple[Shape, bool], Index] = {}
-
-    # the index at which members are computed
-
-    def identity(self, flow: Flow, row: bool) -> Index:
-        key = flow.shape, row
-        found = self.identities.get(key)
-        if found is None:
-            index = [ORIGIN] * len(flow.shape)
-            for k, axis in enumerate(flow.solid):
-                index[axis] = along(k if row else self.axis_of[k])
-            found = self.identities[key] = tuple(index)
-        return found
-
-    # terms
 
     def at(self, place: int, index: Index) -> Term:
         """The value of a step at an index."""
@@ -85,21 +90,19 @@ class _Writer:
             case "leaf":
                 return self._leaf(flow, index)
             case "inline":
-                return self._expand(flow, index)
+                return self._expand(place, flow, index)
             case "virtual":
                 return self._view(flow, index)
             case _:
-                pass
-        if place in self.slot_of and place in self.cluster.row:
-            return operand(Slot(self.slot_of[place]), flow.dtype)
-        buffer = self.kept.get(place) or self.buffers[place]
-        if buffer.kind == "scratch":
-            return operand(self._at_kept(place), flow.dtype)
+                return self.member(place, flow) or self._load(self.buffers[place], flow, index)
+
+    def member(self, place: int, flow: Flow) -> Term | None:
+        """The value of a step that the same kernel computes."""
+        return None
+
+    def _load(self, buffer: Buffer, flow: Flow, index: Index) -> Term:
         access = linear(buffer, row_major(flow.shape), index, len(self.axes))
         return operand(access, flow.dtype)
-
-    def _rows(self) -> int:
-        return len(self.cluster.rows)
 
     def _leaf(self, flow: Flow, index: Index) -> Term:
         body = flow.step.op.body
@@ -112,14 +115,16 @@ class _Writer:
                 extent = self.shared.sizes.extent(attributes["extent"])
                 return cast(self._number((), extent), flow.dtype)
             case _:
-                coefficients, offset, indirect = index[0]
-                value = self._number(coefficients, offset)
-                for t, c in indirect:
-                    factor = self._number((), c)
-                    value = make_term(
-                        "add", (value, make_term("mul", (cast(t, INT64), factor), INT64)), INT64
-                    )
-                return cast(value, flow.dtype)
+                return cast(self.position(index[0]), flow.dtype)
+
+    def position(self, index: Affine) -> Term:
+        """An index as a number."""
+        coefficients, offset, indirect = index
+        value = self._number(coefficients, offset)
+        for t, c in indirect:
+            scaled = make_term("mul", (t, self._number((), c)), INT64)
+            value = make_term("add", (value, scaled), INT64)
+        return value
 
     def _number(self, coefficients: tuple[tuple[int, Extent], ...], offset: Extent) -> Term:
         if not coefficients and isinstance(offset, int):
@@ -134,15 +139,16 @@ class _Writer:
         indices = axis_indices(flow, source, self.shared.sizes)
         if indices is not None:
             return self.at(flow.args[0], compose(indices, index))
-        buffer = self.buffers[flow.args[0]]
-        return operand(linear(buffer, row_major(flow.shape), index, len(self.axes)), flow.dtype)
+        return self._load(self.buffers[flow.args[0]], flow, index)
 
-    def _expand(self, flow: Flow, index: Index) -> Term:
-        """The term of an elementwise step."""
+    def _expand(self, place: int, flow: Flow, index: Index) -> Term:
+        """The term of a step that is computed element by element."""
         step = flow.step
-        item: int | None = None
         body = step.op.body
-        if not isinstance(body, Scalar):
+        if isinstance(body, Gather):
+            return self._gather(place, flow, index)
+        item: int | None = None
+        if isinstance(body, Item):
             item = step.attributes["index"]
             step = self.flows[step.args[0]].step
             body = step.op.body
@@ -153,13 +159,68 @@ class _Writer:
             return made[item]
         return made
 
+    def _gather(self, place: int, flow: Flow, index: Index) -> Term:
+        table = self.flows[flow.args[0]]
+        indices = self.indirect(place, table.shape, flow.args[1:], index, flow.step.attributes)
+        return self.at(flow.args[0], indices)
+
+    def indirect(
+        self, place: int, shape: Shape, arrays: tuple[int, ...], index: Index, attrs: Attrs
+    ) -> Index:
+        """Where index arrays point in a tensor of ``shape``; the axes they do not index come last."""
+        axes = attrs["axes"]
+        lead = len(self.flows[arrays[0]].shape) if arrays else 0
+        rest = iter(index[lead:])
+        made: list[Affine] = []
+        for axis, extent in enumerate(shape):
+            if axis not in axes:
+                made.append(next(rest))
+                continue
+            raw = self.at(arrays[axes.index(axis)], index[:lead])
+            bounds = Bounds(extent, self.shared.index_site(place, axis))
+            made.append(((), 0, ((make_term("bounded", (raw,), INT64, bounds), 1),)))
+        return tuple(made)
+
+
+class _Writer(Reader):
+    def __init__(self, shared: Lowering, cluster: Cluster, name: str) -> None:
+        inner = cluster.axes if cluster.axes is not None else ()
+        self.order = (*cluster.rows, *inner)
+        super().__init__(shared, tuple(cluster.domain[k] for k in self.order))
+        self.cluster, self.name = cluster, name
+        self.axis_of = {position: axis for axis, position in enumerate(self.order)}
+        self.slots: list[DType] = []
+        self.slot_of: dict[int, int] = {}
+        self.kept: dict[int, Buffer] = {}
+        self.phase = 0
+        self.identities: dict[tuple[Shape, bool], Index] = {}
+
+    def identity(self, flow: Flow, row: bool) -> Index:
+        """The index at which members are computed."""
+        key = flow.shape, row
+        found = self.identities.get(key)
+        if found is None:
+            index = [ORIGIN] * len(flow.shape)
+            for k, axis in enumerate(flow.solid):
+                index[axis] = along(k if row else self.axis_of[k])
+            found = self.identities[key] = tuple(index)
+        return found
+
+    def member(self, place: int, flow: Flow) -> Term | None:
+        if place in self.slot_of:
+            return operand(Slot(self.slot_of[place]), flow.dtype)
+        if place in self.kept:
+            return operand(self._at_kept(place), flow.dtype)
+        return None
+
+    def _rows(self) -> int:
+        return len(self.cluster.rows)
+
     def _define(self, place: int, flow: Flow, index: Index) -> Term:
         """The term of a member, from its operands."""
-        if flow.role == "copy":
-            if flow.step.args or not isinstance(flow.step.op.body, Leaf):
-                return self._view(flow, index) if not flow.copies else self.at(flow.args[0], index)
-            return self._leaf(flow, index) if not flow.copies else self.at(flow.args[0], index)
-        return self._expand(flow, index)
+        if flow.role != "copy":
+            return self._expand(place, flow, index)
+        return self.at(flow.args[0], index)
 
     # phases
 
@@ -205,7 +266,7 @@ class _Writer:
         return bool(axes) and len(self.cluster.domain) - 1 not in (axes or ())
 
     def _work(self, needed: dict[int, set[int]]) -> float:
-        full = sum(self.flows[p].step.op.cost * len(needed[p]) for p in self.cluster.full)
+        full = sum(step_cost(self.flows[p]) * len(needed[p]) for p in self.cluster.full)
         reductions = sum(self.flows[p].role == "reduce" for p in self.cluster.row)
         return 1.0 + full + reductions
 
@@ -240,7 +301,7 @@ class _Writer:
         cost: dict[int, float] = {}
         for place in sorted(self.cluster.full):
             below = (cost.get(o.base, 0.0) for o in self.shared.clusters.operands[place])
-            cost[place] = self.flows[place].step.op.cost + sum(below)
+            cost[place] = step_cost(self.flows[place]) + sum(below)
         return cost
 
     def _keep(self, needed: dict[int, set[int]]) -> None:
@@ -267,9 +328,7 @@ class _Writer:
                 access = self._at_kept(place)
                 stores.append(Store(access, term))
             if place in self.buffers:
-                access = linear(
-                    self.buffers[place], row_major(flow.shape), index, len(self.axes)
-                )
+                access = linear(self.buffers[place], row_major(flow.shape), index, len(self.axes))
                 stores.append(Store(access, term))
         return Phase(
             inner=True,
@@ -366,9 +425,7 @@ def _groups(kernel: Kernel, rows: int) -> list[list[int]]:
     groups: list[list[int]] = []
     for axis, extent in enumerate(kernel.axes):
         merges = (
-            groups
-            and axis != rows
-            and all(c[axis - 1] == _scaled(c[axis], extent) for c in walked)
+            groups and axis != rows and all(c[axis - 1] == _scaled(c[axis], extent) for c in walked)
         )
         if merges:
             groups[-1].append(axis)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from egtensor.kernels.plan import Buffer, Region, Seq, reads, regions, writes
+from egtensor.kernels.plan import Buffer, Region, Seq, reads, writes
 from egtensor.lang.dims import Extent
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import heapq
 
 from egtensor.extract.program import Program
-from egtensor.kernels.flow import Flow, analyse
+from egtensor.kernels.calls import call_of
+from egtensor.kernels.flow import Flows, analyse
 from egtensor.kernels.fuse import Cluster, Clusters
 from egtensor.kernels.lower import Lowering
 from egtensor.kernels.memory import bins
+from egtensor.kernels.moves import join_kernels, prefix_kernel, scatter_kernels
 from egtensor.kernels.plan import (
     Buffer,
     Call,
@@ -56,9 +58,10 @@ class _Scheduler:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.sizes = unify(program)
-        self.flows = analyse(program, self.sizes)
-        self.results = self._results()
-        self.clusters = Clusters(self.flows)
+        analysed = analyse(program, self.sizes)
+        self.flows = analysed.all
+        self.results = self._results(analysed)
+        self.clusters = Clusters(analysed)
         self.buffers: dict[int, Buffer] = {}
         self.inputs = self._input_buffers()
         self.sites: list[Site] = []
@@ -66,20 +69,19 @@ class _Scheduler:
     def plan(self) -> KernelPlan:
         outputs = self._output_buffers()
         self._temporaries()
-        lowering = Lowering(self.flows, self.clusters, self.sizes, self.buffers)
+        lowering = Lowering(self.flows, self.clusters, self.sizes, self.buffers, self.sites)
         body: list[Region] = []
         for number, cluster in enumerate(self._ordered()):
-            body.append(lowering.kernel(cluster, f"k{number}"))
+            body += _regions_of(lowering, cluster, f"k{number}")
         regions = Seq(tuple(body))
         scratch = [b for r in body for b in getattr(r, "scratch", ())]
         buffers = (*dict.fromkeys((*self.inputs, *self.buffers.values(), *scratch)),)
-        checks = self._checks()
         return KernelPlan(
             body=regions,
             inputs=self.inputs,
             outputs=outputs,
             buffers=buffers,
-            checks=checks,
+            checks=self._checks(),
             sites=tuple(self.sites),
             place=bins(regions, buffers),
         )
@@ -111,20 +113,14 @@ class _Scheduler:
             self.buffers[place] = found[k]
         return tuple(found[k] for k in sorted(found))
 
-    def _results(self) -> list[int]:
+    def _results(self, flows: Flows) -> list[int]:
         """The step whose buffer is each output; copies are added where a result has none of its own."""
         taken: set[int] = set()
         results: list[int] = []
         for place in self.program.results:
             owner = self._owner(place)
             if owner is None or owner in taken:
-                flow = self.flows[place]
-                owner = len(self.flows)
-                copied = Flow(
-                    flow.step, "copy", flow.dtype, flow.shape, flow.solid, flow.domain,
-                    (place,), owner, flow.solid, copies=True,
-                )  # fmt: skip
-                self.flows.append(copied)
+                owner = flows.copy(place, fresh=True)
             taken.add(owner)
             results.append(owner)
         return results
@@ -204,3 +200,21 @@ class _Scheduler:
             )
             checks.append(Check(a, b, len(self.sites)))
         return tuple(checks)
+
+
+def _regions_of(lowering: Lowering, cluster: Cluster, name: str) -> list[Region]:
+    """What computes a cluster."""
+    if cluster.loops:
+        return [lowering.kernel(cluster, name)]
+    (place,) = cluster.full
+    match lowering.flows[place].role:
+        case "prefix":
+            return [prefix_kernel(lowering, name, place)]
+        case "join":
+            return [*join_kernels(lowering, name, place)]
+        case "scatter":
+            return [*scatter_kernels(lowering, name, place)]
+        case "call":
+            return [call_of(lowering, place)]
+        case role:
+            raise AssertionError(f"no code for {role}")

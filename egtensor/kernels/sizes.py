@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from egtensor.extract.program import Program, Step
-from egtensor.lang.expr import Line
 from egtensor.lang.dims import Dim, Extent, Shape, Size, as_size, sizes_of, substitute
+from egtensor.lang.expr import Line
 from egtensor.lang.op import Leaf
 from egtensor.lang.types import Equalities, TensorType
 

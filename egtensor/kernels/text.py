@@ -85,7 +85,7 @@ class TermText:
     names: dict[Term, str] = field(default_factory=dict)
     count: int = 0
     used_sizes: dict[Size, None] = field(default_factory=dict)
-    bounds: list[tuple[str, Bounds]] = field(default_factory=list)
+    bounds: dict[Bounds, int] = field(default_factory=dict)
 
     def write(self, roots: Iterable[Term]) -> list[str]:
         """Append the statements for ``roots``; the texts that name their values."""
@@ -122,9 +122,7 @@ class TermText:
         if isinstance(t.value, Access):
             text = f"{t.value.buffer.name}[{self.place(t.value)}]"
         elif isinstance(t.value, Bounds):
-            self.bounds.append((name, t.value))
-            extent = self.extent(t.value.extent)
-            text = f"egt_wrap({self.names[t.args[0]]}, {extent})"
+            text = self._bounded(name, self.names[t.args[0]], t.value)
         else:
             operands = tuple(self.names[a] for a in t.args)
             dtype = t.args[-1].dtype if t.prim == "select" else t.args[0].dtype
@@ -133,6 +131,15 @@ class TermText:
                 text = text[1:-1]
         self.lines.append(f"const {self.c_type(t.dtype)} {name} = {text};")
         return name
+
+    def _bounded(self, name: str, raw: str, bounds: Bounds) -> str:
+        """A gathered index counted from the front; 0 in place of one that is out of bounds."""
+        k = self.bounds.setdefault(bounds, len(self.bounds))
+        extent = self.extent(bounds.extent)
+        self.lines.append(f"const int64_t {name}w = {raw} < 0 ? {raw} + {extent} : {raw};")
+        self.lines.append(f"low{k} = {name}w < low{k} ? {name}w : low{k};")
+        self.lines.append(f"high{k} = {name}w > high{k} ? {name}w : high{k};")
+        return f"(uint64_t){name}w < (uint64_t){extent} ? {name}w : 0"
 
     def extent(self, extent: Extent) -> str:
         """An extent, whose sizes become locals of the kernel."""

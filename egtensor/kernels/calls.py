@@ -1,0 +1,57 @@
+"""Calls of routines: operands as strided views of buffers wherever they are views of something."""
+
+from __future__ import annotations
+
+from egtensor.kernels.flow import axis_indices
+from egtensor.kernels.indexing import ORIGIN, Index, along, compose, linear, row_major
+from egtensor.kernels.lower import Lowering
+from egtensor.kernels.plan import Call, Strided
+from egtensor.lang.dims import estimate
+from egtensor.lang.op import Library
+from egtensor.lang.types import TensorType
+
+
+def strided(shared: Lowering, place: int) -> Strided:
+    """A step as a view of the buffer behind it."""
+    flow = shared.flows[place]
+    rank = len(flow.shape)
+    index: Index = tuple(ORIGIN if e == 1 else along(k) for k, e in enumerate(flow.shape))
+    current = place
+    while shared.flows[current].role == "virtual":
+        view = shared.flows[current]
+        source = shared.flows[view.args[0]]
+        indices = axis_indices(view, source, shared.sizes)
+        if indices is None:
+            access = linear(shared.buffers[view.args[0]], row_major(view.shape), index, rank)
+            return Strided(access.buffer, flow.shape, access.coefficients, access.offset)
+        index = compose(indices, index)
+        current = view.args[0]
+    base = shared.flows[current]
+    access = linear(shared.buffers[current], row_major(base.shape), index, rank)
+    return Strided(access.buffer, flow.shape, access.coefficients, access.offset)
+
+
+def call_of(shared: Lowering, place: int) -> Call:
+    """The call that computes a library step."""
+    flow = shared.flows[place]
+    body = flow.step.op.body
+    assert isinstance(body, Library)
+    operands = tuple(strided(shared, a) for a in flow.args)
+    types = tuple(TensorType(shared.flows[a].dtype, shared.flows[a].shape) for a in flow.args)
+    attributes = flow.step.attributes
+    cost = flow.step.op.cost
+    return Call(
+        routine=body.routine,
+        operands=operands,
+        results=tuple(strided(shared, p) for p in _results(shared, place)),
+        attributes=tuple(attributes.items()),
+        note=flow.step.op.name,
+        work=estimate(cost(types, attributes)) if callable(cost) else float(cost),
+    )
+
+
+def _results(shared: Lowering, place: int) -> list[int]:
+    """The steps that stand for the results: the step itself, or its items."""
+    if not isinstance(shared.flows[place].step.type, tuple):
+        return [place]
+    return [p for p in shared.parts.get(place, ()) if p in shared.buffers]
