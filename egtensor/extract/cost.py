@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, assert_never
 
-from egtensor.lang.dims import estimate
+from egtensor.lang.dims import Shape, estimate, product
 from egtensor.lang.op import (
     ArgReduce,
     Derived,
@@ -98,11 +98,11 @@ class CostModel:
     def arithmetic(self, op: Op, type_: TensorType) -> float:
         """Seconds of arithmetic per element, times the elements."""
         assert isinstance(op.cost, (int, float))
-        return op.cost * self.addition * estimate(type_.size) * _width(type_)
+        return op.cost * self.addition * elements(type_.shape) * _width(type_)
 
     def _bytes(self, types: Types) -> float:
         each = types if isinstance(types, tuple) else (types,)
-        return sum(estimate(t.size) * t.dtype.itemsize for t in each) * self.byte
+        return sum(elements(t.shape) * t.dtype.itemsize for t in each) * self.byte
 
     def _library(
         self, op: Op, attrs: dict[str, Any], operands: tuple[Types, ...], result: Types
@@ -112,6 +112,12 @@ class CostModel:
         moved = sum(self._bytes(t) for t in (*tensors, result))
         work = estimate(op.cost(tensors, attrs)) * self.product * _width(tensors[0])
         return self.call + max(work, moved)
+
+
+@lru_cache(maxsize=65536)
+def elements(shape: Shape) -> int:
+    """About how many elements a tensor of this shape has."""
+    return estimate(product(shape))
 
 
 def _first(types: Types) -> TensorType:

@@ -13,6 +13,7 @@ from egtensor.extract.search import (
     greedy_sharing,
     local_search,
     prune,
+    selected,
     total,
 )
 from egtensor.lang.op import Types
@@ -38,12 +39,13 @@ def extract(classes: EClasses, cost_model: CostModel, k: int = 3) -> tuple[Extra
     starts = [written, tree]
     if len(graph.live) <= GREEDY_LIMIT:
         starts.append(greedy_sharing(graph))
-    found: dict[tuple[int, ...], float] = {}
+    found: dict[frozenset[int], tuple[float, Choice]] = {}
     for start in sorted(starts, key=lambda c: total(graph, c))[:2]:
         choice = local_search(graph, start)
-        found.setdefault(tuple(choice), total(graph, choice))
-    ranked = sorted(found.items(), key=lambda item: item[1])[: k - 1]
-    results = [Extracted(_program(classes, types, list(c)), cost) for c, cost in ranked]
+        chosen = frozenset(choice[c] for c in selected(graph, choice))
+        found.setdefault(chosen, (total(graph, choice), choice))
+    ranked = sorted(found.values(), key=lambda item: item[0])[: k - 1]
+    results = [Extracted(_program(classes, types, c), cost) for cost, c in ranked]
     as_written = Extracted(_program(classes, types, written), total(graph, written))
     return (*(r for r in results if r.program != as_written.program), as_written)
 
@@ -96,14 +98,15 @@ def _program(classes: EClasses, types: list[Types | None], choice: Choice) -> Pr
                 stack += [(c, k + 1), (node.args[k], 0)]
                 continue
             place[c] = len(steps)
-            operands = tuple(steps[place[a]].type for a in node.args)
+            type_ = types[c]
+            assert type_ is not None, f"class {c} has no type"
             rules = (node.rule,) if node.rule is not None else ()
             steps.append(
                 Step(
                     node.op,
                     tuple(place[a] for a in node.args),
                     node.attrs,
-                    node_type(node.op, node.attrs, operands),
+                    type_,
                     classes.lines[c],
                     rules,
                 )

@@ -129,6 +129,7 @@ class _References:
 
     def __init__(self, graph: Graph, choice: Choice) -> None:
         self.graph, self.choice = graph, choice
+        self.rank = _ranks(graph, choice)
         self.uses = [0] * len(graph.members)
         for c in selected(graph, choice):
             for d in graph.operands[choice[c]]:
@@ -144,8 +145,8 @@ class _References:
             d = stack.pop()
             self.uses[d] -= 1
             if not self.uses[d]:
-                saved += self.graph.cost[self.choice[d]]
-                stack += self.graph.operands[self.choice[d]]
+                saved += self._own_cost(d)
+                stack += self._operands(d)
         return saved
 
     def add(self, node: int) -> float:
@@ -156,23 +157,65 @@ class _References:
             d = stack.pop()
             self.uses[d] += 1
             if self.uses[d] == 1:
-                cost += self.graph.cost[self.choice[d]]
-                stack += self.graph.operands[self.choice[d]]
+                cost += self._own_cost(d)
+                stack += self._operands(d)
         return cost
+
+    def _own_cost(self, c: int) -> float:
+        node = self.choice[c]
+        return self.graph.cost[node] if node >= 0 else INFINITE
+
+    def _operands(self, c: int) -> tuple[int, ...]:
+        node = self.choice[c]
+        return self.graph.operands[node] if node >= 0 else ()
 
     def reaches(self, node: int, target: int) -> bool:
         """Whether ``node`` depends on class ``target``: choosing it there would make a cycle."""
-        stack = list(self.graph.operands[node])
+        rank, floor = self.rank, self.rank[target]
+        stack = [d for d in self.graph.operands[node] if rank[d] >= floor]
         seen = set(stack)
         while stack:
             d = stack.pop()
             if d == target or self.choice[d] < 0:
                 return True
             for e in self.graph.operands[self.choice[d]]:
-                if e not in seen:
+                # what a class depends on has a lower rank, so the target cannot be below its own
+                if rank[e] >= floor and e not in seen:
                     seen.add(e)
                     stack.append(e)
         return False
+
+    def choose(self, c: int, node: int) -> None:
+        """Let ``node`` compute class ``c``, and raise the ranks that this makes too low."""
+        self.choice[c] = node
+        stack = [c]
+        while stack:
+            d = stack.pop()
+            needed = 1 + max((self.rank[e] for e in self._operands(d)), default=0)
+            if needed > self.rank[d]:
+                self.rank[d] = needed
+                stack += [
+                    self.graph.owner[u]
+                    for u in self.graph.users[d]
+                    if self.choice[self.graph.owner[u]] == u
+                ]
+
+
+def _ranks(graph: Graph, choice: Choice) -> list[int]:
+    """For each class a number above those of the classes that its chosen e-node uses."""
+    rank = [0] * len(graph.members)
+    for root in graph.live:
+        stack = [root]
+        while stack:
+            c = stack[-1]
+            operands = graph.operands[choice[c]] if choice[c] >= 0 else ()
+            waiting = [d for d in operands if not rank[d]]
+            if waiting:
+                stack += waiting
+                continue
+            stack.pop()
+            rank[c] = 1 + max((rank[d] for d in operands), default=0)
+    return rank
 
 
 def _improve_once(graph: Graph, choice: Choice) -> bool:
@@ -185,15 +228,17 @@ def _improve_once(graph: Graph, choice: Choice) -> bool:
         before = choice[c]
         best, best_cost = before, references.remove(before)
         for n in graph.members[c]:
-            if n == before or graph.cost[n] >= best_cost or references.reaches(n, c):
+            if n == before or graph.cost[n] >= best_cost:
                 continue
             cost = references.add(n)
-            if cost < best_cost * (1 - 1e-9):
-                best, best_cost = n, cost
             references.remove(n)
-        choice[c] = best
+            # the walk is long, so it comes last
+            if cost < best_cost * (1 - 1e-9) and not references.reaches(n, c):
+                best, best_cost = n, cost
+        if best != before:
+            references.choose(c, best)
+            improved = True
         references.add(best)
-        improved |= best != before
     return improved
 
 
