@@ -1,4 +1,4 @@
-"""Random numbers: a stream is a key and a shared counter, which every function that draws moves on."""
+"""Random numbers: a stream is a key and a shared counter, which every call of a function that draws moves on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from egtensor.config import config
 from egtensor.errors import TypeRuleError
 from egtensor.lang import dims
 from egtensor.lang.expr import Expr, as_expr, cast, scalar
+from egtensor.lang.ops.bitwise import left_shift
 from egtensor.lang.ops.creation import as_shape
 from egtensor.lang.ops.elementwise import add, multiply, where
 from egtensor.lang.ops.explog import log
@@ -29,33 +30,33 @@ class RandomStream:
     """A stream of random numbers (Philox4x32-10, counter based).
 
     seed   an integer; equal seeds give equal streams
-    state  a shared variable: how many numbers were drawn; set its value to go to another place
+    state  a shared variable: the number of the next call; set its value to go back
 
-    Each draw has its own range of counters.  A function that uses draws moves the counter past all draws
-    made so far, so that its next call draws new numbers.
+    Each draw has its own key and each call its own counters, so that all numbers are different ones.
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self.key = int(seed) & (2**64 - 1)
+        self.seed = int(seed)
         self.state: SharedVariable = shared(np.uint64(0), name="random_state")
-        self._drawn: dims.Extent = 0
+        self.state.container.default_update = add(self.state, scalar(1, self.state.type))
+        self._draws = 0
 
     def updates(self) -> list[tuple[SharedVariable, Expr]]:
         """The new value of the state after a call; functions that draw apply it by themselves."""
-        return [(self.state, self._moved(self._drawn))]
-
-    def _moved(self, count: dims.Extent) -> Expr:
-        return add(self.state, scalar(count, TensorType(UINT64, ())))  # type: ignore[no-any-return]
+        update = self.state.container.default_update
+        assert update is not None
+        return [(self.state, update)]
 
     def bits(self, shape: Any) -> Expr:
         """64 random bits for each element, as uint64."""
         wanted = as_shape(shape)
-        count = dims.product(wanted)
-        counters = add(self._moved(self._drawn), iota(extent=count, dtype=UINT64))
-        self._drawn = self._drawn + count
-        self.state.container.default_update = self._moved(self._drawn)
-        key = scalar(self.key, TensorType(UINT64, ()))
-        return reshape(philox_bits(counters, key), wanted)  # type: ignore[no-any-return]
+        sequence = np.random.SeedSequence((self.seed, self._draws))
+        self._draws += 1
+        key = scalar(int(sequence.generate_state(1, np.uint64)[0]), self.state.type)
+        # the number of the call above, that of the element below
+        element = iota(extent=dims.product(wanted), dtype=UINT64)
+        counter = add(left_shift(self.state, scalar(32, self.state.type)), element)
+        return reshape(philox_bits(counter, key), wanted)  # type: ignore[no-any-return]
 
     def uniform(
         self, shape: Any = (), low: Any = 0.0, high: Any = 1.0, dtype: Any = None

@@ -11,7 +11,7 @@ from egtensor.errors import InputError, ShapeError
 from egtensor.lang import dims
 from egtensor.lang.dims import Dim, Extent, Size
 from egtensor.lang.expr import Expr, resolve, toposort
-from egtensor.lang.op import Missing, Op
+from egtensor.lang.op import Missing, Op, Region
 from egtensor.lang.ops.elementwise import ROUNDING_GRID
 from egtensor.lang.subgraph import SubGraph
 from egtensor.lang.types import DType, TensorType
@@ -111,6 +111,8 @@ class _Run:
 
     def apply(self, op: Op, operands: list[Any], attrs: dict[str, Any]) -> Any:
         """The operator's NumPy function, in the precision of this run."""
+        if isinstance(op.body, Region):
+            return op.numpy(*operands, **attrs, precision=self.precision)
         if self.precision is None or op.real is ROUNDING_GRID:
             return op.numpy(*operands, **attrs)
         if "dtype" in attrs:

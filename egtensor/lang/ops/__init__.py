@@ -11,6 +11,7 @@ from egtensor.lang.ops import (
     products,
     random,
     reduction,
+    region,
     reshaping,
     rounding,
     shape,
@@ -21,5 +22,5 @@ from egtensor.lang.ops import (
 
 __all__ = [
     "bitwise", "creation", "elementwise", "explog", "indexing", "leaf", "linalg", "products",
-    "random", "reduction", "reshaping", "rounding", "shape", "special", "statistics", "trigonometric",
+    "random", "reduction", "region", "reshaping", "rounding", "shape", "special", "statistics", "trigonometric",
 ]  # fmt: skip
