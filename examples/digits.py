@@ -38,7 +38,7 @@ class Recipe:
 
 RECIPES = (
     Recipe("softmax regression", (64, CLASSES), rate=0.5, batch=20, epochs=40, wanted=0.95),
-    Recipe("network 64-128-10", (64, 128, CLASSES), rate=1.0, batch=32, epochs=50, wanted=0.97),
+    Recipe("network 64-128-10", (64, 128, CLASSES), rate=0.5, batch=10, epochs=40, wanted=0.97),
 )
 
 
