@@ -42,9 +42,9 @@ def main(epochs=EPOCHS):
     xs, ys = points()
     one_by_one = list(zip(xs, ys, strict=True))
     slope, intercept = fit(et.scalar("x"), et.scalar("y"), epochs, one_by_one, rate=0.01)
-    print(f"one point per step:   y = {slope:.4f} x + {intercept:+.4f}")
+    print(f"one point per step:   y = {slope:.4f} x {intercept:+.4f}")
     together, offset = fit(et.vector("x"), et.vector("y"), epochs, [(xs, ys)], rate=0.1)
-    print(f"all points per step:  y = {together:.4f} x + {offset:+.4f}")
+    print(f"all points per step:  y = {together:.4f} x {offset:+.4f}")
     return slope, together
 
 

@@ -4,11 +4,12 @@ import ast
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import egtensor.lang.ops
-from egtensor.lang.op import OPS, Leaf
+from egtensor.lang.op import OPS, Body, Leaf
 from egtensor.lang.prim import PRIMS
 
 assert egtensor.lang.ops, "importing it registers the operators"
@@ -48,8 +49,10 @@ ONLY_IN = {
 WHEN_CALLED = {"cupy", "cuda", "sympy", "matplotlib"}
 # The language of catalogue files says how they spell operators.
 SPELLING = Path("egtensor/rules/dsl.py")
-# Names a stage may know: kinds of leaves, and primitives, which some operators are named after.
-KNOWN = {name for name, op in OPS.items() if isinstance(op.body, Leaf)} | set(PRIMS)
+# Names a stage may know, although some operators are named after them.
+KINDS = {kind.__name__.lower() for kind in get_args(Body)}
+LEAVES = {name for name, op in OPS.items() if isinstance(op.body, Leaf)}
+KNOWN = KINDS | LEAVES | set(PRIMS)
 NAMELESS = ("rules", "extract", "kernels", "emit_c", "emit_cuda")
 
 FILES = sorted(
