@@ -161,6 +161,8 @@ def train(recipe, seeds, epochs):
 
     returns  (curves per seed, NumPy's curves per seed, explanation of the compiled step)
     """
+    from threadpoolctl import threadpool_limits
+
     data = [load(seed) for seed in seeds]
     rngs = [np.random.default_rng(seed) for seed in seeds]
     start = perf_counter()
@@ -168,12 +170,14 @@ def train(recipe, seeds, epochs):
     print(f"\n{recipe.name}: {len(seeds)} seeds, compiled in {perf_counter() - start:.2f} s")
     numpys = [by_hand(list(initial_weights(recipe.sizes, s)), recipe.rate) for s in seeds]
     curves, numpy_curves = [Curves() for _ in seeds], [Curves() for _ in seeds]
-    for epoch in range(1, epochs + 1):
-        for k, rng in enumerate(rngs):
-            places = list(batches(len(data[k][0]), recipe.batch, rng))
-            run_epoch(ours[k], data[k], places, curves[k])
-            run_epoch(numpys[k], data[k], places, numpy_curves[k])
-        show_progress(epoch, epochs, curves)
+    # matrices this small are multiplied faster by one thread, and NumPy would take all
+    with threadpool_limits(1):
+        for epoch in range(1, epochs + 1):
+            for k, rng in enumerate(rngs):
+                places = list(batches(len(data[k][0]), recipe.batch, rng))
+                run_epoch(ours[k], data[k], places, curves[k])
+                run_epoch(numpys[k], data[k], places, numpy_curves[k])
+            show_progress(epoch, epochs, curves)
     return curves, numpy_curves, ours[0].explain()
 
 
