@@ -18,13 +18,13 @@ globals().update(_api.names())
 # names whose modules are imported at first use
 _LAZY = {
     "function": "function", "optimize": "function", "jit": "tracing", "bisect": "check", "load": "store",
-    "CompiledFunction": "compiled", "InterpretedFunction": "compiled", "Limits": "rules.saturate",
+    "CompiledFunction": "compiled", "InterpretedFunction": "compiled", "Limits": "rules.limits",
     "Family": "rules.dsl",
     "shared": "shared", "SharedVariable": "shared",
     "grad": "diff.grad", "value_and_grad": "diff.grad", "jvp": "diff.jvp", "vjp": "diff.grad", "hvp": "diff.grad",
     "jacobian": "diff.grad", "hessian": "diff.grad",
     "interpret": "lang.interpret",
-    "EXACT": "rules.rule", "REAL": "rules.rule", "FINITE": "rules.rule",
+    "EXACT": "rules.domain", "REAL": "rules.domain", "FINITE": "rules.domain",
 }  # fmt: skip
 _MODULES = ("linalg", "random", "rules", "diff", "interop", "nn", "signal", "stats", "testing")
 

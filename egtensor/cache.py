@@ -14,24 +14,23 @@ import os
 import platform
 import warnings
 from functools import cache as memoized
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from egtensor.compiled import History
 from egtensor.config import config
-from egtensor.extract.program import Program, from_exprs, to_exprs
 from egtensor.kernels.target import Source
 from egtensor.lang.serialize import dump_numbered, load_numbered
 from egtensor.lang.unify import Unified
 from egtensor.report import FunctionReport
 
 if TYPE_CHECKING:
+    from egtensor.extract.program import Program
     from egtensor.function import Options
 
 FORMAT = 1
+SOURCES = frozenset((".py", ".c", ".h", ".txt", ".json"))
 
 
 def key(request: Unified, options: Options) -> str:
@@ -40,11 +39,7 @@ def key(request: Unified, options: Options) -> str:
         dump_numbered([*request.roots, *request.inputs]),
         str([(str(a), str(b), line) for a, b, line in request.equalities]),
         str([str(t) for t in request.declared]),
-        options.rules.digest,
-        repr(options.limits),
-        repr(options.cost_model),
-        options.accuracy,
-        options.target.name,
+        options.digest,
         str(config.threads),
         _versions(),
     )
@@ -53,30 +48,16 @@ def key(request: Unified, options: Options) -> str:
 
 @memoized
 def _versions() -> str:
-    def of(name: str) -> str:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            return "source"
-
-    return json.dumps(
-        [
-            FORMAT,
-            of("egtensor"),
-            of("egglog"),
-            np.__version__,
-            _digest_of_sources(),
-            platform.machine(),
-        ]
-    )
-
-
-def _digest_of_sources() -> str:
-    """Sizes and times of the compiler's own files: editing it must not find old results."""
-    root = Path(__file__).parent
-    files = sorted([*root.rglob("*.py"), *root.rglob("*.c"), *root.rglob("*.json")])
-    stamps = (f"{f.relative_to(root)}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
-    return hashlib.sha256("\n".join(stamps).encode()).hexdigest()[:16]
+    """What the result depends on besides the request; editing a file must not find old results."""
+    here = Path(__file__).parent
+    catalogue = here.parent / "rules_catalog"
+    files = [
+        *sorted(f for root in (here, catalogue) for f in root.rglob("*") if f.suffix in SOURCES),
+        *(Path(s.origin) for s in map(find_spec, ("egglog", "numpy")) if s and s.origin),
+    ]
+    stamps = [f"{f.name}:{(stat := f.stat()).st_size}:{stat.st_mtime_ns}" for f in files]
+    text = "\n".join([str(FORMAT), platform.machine(), *stamps])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _path(digest: str) -> Path:
@@ -113,6 +94,8 @@ class CachedHistory(History):
     def program(self) -> Program:  # type: ignore[override]  # a field of the base class, made late
         """The chosen program."""
         if self._program is None:
+            from egtensor.extract.program import from_exprs
+
             self._program = from_exprs(load_numbered(self.program_text))
         return self._program
 
@@ -139,6 +122,8 @@ def program_text(history: History) -> str:
     """The chosen program as text."""
     if isinstance(history, CachedHistory):
         return history.program_text
+    from egtensor.extract.program import to_exprs
+
     return dump_numbered(to_exprs(history.program))
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from egtensor.emit_c import runtime
 from egtensor.errors import EgTensorError, ExecutionError, IndexOutOfBoundsError, ShapeError
-from egtensor.explain import Explanation, explain
-from egtensor.extract.program import Program
+from egtensor.kernels.target import Source
 from egtensor.lang.expr import Expr
 from egtensor.lang.types import TensorType
-from egtensor.kernels.target import Source
 from egtensor.report import FunctionReport
 from egtensor.signature import Signature
+
+if TYPE_CHECKING:
+    from egtensor.explain import Explanation
+    from egtensor.extract.program import Program
 
 PACKINGS = {"one": 0, "list": 1, "dict": 2}
 
@@ -114,6 +116,8 @@ class Described:
 
     def explain(self) -> Explanation:
         """Which rules made the program what it is, and what they saved."""
+        from egtensor.explain import explain
+
         if self.history._explanation is None:
             self.history._explanation = explain(self.history)
         return self.history._explanation

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from egtensor import cache
 from egtensor.compiled import Binding, CompiledFunction, History, InterpretedFunction
@@ -18,38 +18,63 @@ from egtensor.config import config
 from egtensor.diff.pullback import resolve
 from egtensor.emit_c import C
 from egtensor.errors import CompileError, FunctionError, UnsupportedError
-from egtensor.extract.cost import CostModel
-from egtensor.extract.extract import Extracted, extract
-from egtensor.extract.program import Program, from_exprs, verify
-from egtensor.kernels.plan import verify as verify_plan
-from egtensor.kernels.schedule import plan_cost, schedule
 from egtensor.kernels.target import Source, Target
 from egtensor.lang.expr import Expr, toposort
 from egtensor.lang.types import TensorType
 from egtensor.lang.unify import Unified, unify
 from egtensor.report import FunctionReport
 from egtensor.roots import Roots, collect
-from egtensor.rules.rule import Domain
-from egtensor.rules.ruleset import RuleSet
-from egtensor.rules.saturate import Limits, optimise_space
+from egtensor.rules.domain import Domain
+from egtensor.rules.limits import Limits
 from egtensor.signature import Signature
+
+if TYPE_CHECKING:
+    from egtensor.extract.cost import CostModel
+    from egtensor.extract.extract import Extracted
+    from egtensor.extract.program import Program
+    from egtensor.rules.ruleset import RuleSet
 
 
 @dataclass(frozen=True)
 class Options:
     """What a compilation may do and what it aims for.
 
-    rules       rules of the e-graph; empty: compile the program as written
-    cost_model  what is minimised
-    limits      bounds on the e-graph
-    target      the kind of code
+    allow        which rules of the catalogue are used
+    given_rules  rules used instead of the catalogue's; empty: compile the program as written
+    given_costs  what is minimised instead of the time by the shipped table
+    limits       bounds on the e-graph
+    target       the kind of code
     """
 
-    rules: RuleSet
-    cost_model: CostModel
+    allow: Domain = Domain.REAL
+    given_rules: RuleSet | None = None
+    given_costs: CostModel | None = None
     limits: Limits = field(default_factory=Limits)
     target: Target = C
     accuracy: str = "balanced"
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules of the e-graph."""
+        if self.given_rules is not None:
+            return self.given_rules
+        import rules_catalog
+
+        return rules_catalog.rules(self.allow)
+
+    @property
+    def cost_model(self) -> CostModel:
+        """What is minimised."""
+        from egtensor.extract.cost import CostModel
+
+        return self.given_costs or CostModel.of(self.target.name)
+
+    @property
+    def digest(self) -> str:
+        """What these options are, for keys; the catalogue is told by the stamps of its files."""
+        rules = "catalogue" if self.given_rules is None else self.given_rules.digest
+        parts = (self.allow, rules, self.given_costs, self.limits, self.target.name, self.accuracy)
+        return " ".join(map(str, parts))
 
 
 def function(
@@ -102,6 +127,10 @@ def function(
 
 def _compiled(request: Unified, options: Options) -> History:
     """Run the stages from expressions to source text."""
+    # at first need: a function from the disk cache runs none of these stages
+    from egtensor.kernels.plan import verify
+    from egtensor.kernels.schedule import plan_cost, schedule
+
     report = FunctionReport(nodes=len(toposort(request.roots)))
     candidates = optimise(request.roots, options, report)
     with _timed(report, "schedule"):
@@ -109,7 +138,7 @@ def _compiled(request: Unified, options: Options) -> History:
         plans = [schedule(p) for p in programs]
         best = min(range(len(plans)), key=lambda i: (plan_cost(plans[i]), i))
         if config.check:
-            verify_plan(plans[best])
+            verify(plans[best])
     with _timed(report, "render"):
         source: Source = options.target.render(plans[best])
     report.cost_written, report.cost = candidates[-1].cost, candidates[best].cost
@@ -120,6 +149,10 @@ def optimise(
     exprs: Sequence[Expr], options: Options, report: FunctionReport
 ) -> tuple[Extracted, ...]:
     """The cheapest programs found that compute ``exprs``, and last the program as written."""
+    from egtensor.extract.extract import Extracted, extract
+    from egtensor.extract.program import from_exprs
+    from egtensor.rules.saturate import optimise_space
+
     if not options.rules:
         with _timed(report, "resolve"):
             written = from_exprs(resolve(list(exprs)))
@@ -131,6 +164,8 @@ def optimise(
 
 
 def _checked(program: Program, request: Unified) -> Program:
+    from egtensor.extract.program import verify
+
     program = replace(program, equalities=request.equalities, inputs=request.declared)
     return verify(program) if config.check else program
 
@@ -153,16 +188,7 @@ def _options(
             f"function: allow={allow!r} is not valid\n"
             f"  it is et.EXACT, et.REAL or et.FINITE\n  fix: choose one of them"
         )
-    if rules is None:
-        import rules_catalog
-
-        rules = rules_catalog.rules(allow)
-    return Options(
-        rules=rules,
-        cost_model=cost_model or CostModel.of("c"),
-        limits=limits or Limits(),
-        accuracy=accuracy,
-    )
+    return Options(allow, rules, cost_model, limits or Limits(), accuracy=accuracy)
 
 
 def default_options() -> Options:
@@ -202,6 +228,8 @@ def _bind(roots: Roots, request: Unified, downcast: bool) -> Binding:
 
 
 def _as_written(request: Unified, options: Options) -> History:
+    from egtensor.extract.program import from_exprs
+
     exprs = tuple(resolve(list(request.roots)))
     report = FunctionReport(nodes=len(toposort(exprs)))
     return History(exprs, from_exprs(exprs), None, report, options)
@@ -266,7 +294,7 @@ def evaluate(expr: Expr, values: dict[Expr, Any]) -> Any:
 
 def recompile(fn: Any, rules: RuleSet) -> CompiledFunction | InterpretedFunction:
     """The same function compiled with other rules, sharing its shared variables."""
-    options = replace(fn.history.options, rules=rules)
+    options = replace(fn.history.options, given_rules=rules)
     exprs = fn.history.exprs
     leaves = [n for n in toposort(exprs) if n.op.name == "input"]
     history = _compiled(unify(exprs, sorted(leaves, key=lambda n: n.attrs[0])), options)

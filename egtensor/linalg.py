@@ -2,9 +2,15 @@
 
 from egtensor.lang.ops.linalg import (
     det,
-    inverse as inv,
     norm,
+)
+from egtensor.lang.ops.linalg import (
+    inverse as inv,
+)
+from egtensor.lang.ops.linalg import (
     sign_and_log_determinant as slogdet,
+)
+from egtensor.lang.ops.linalg import (
     solution as solve,
 )
 

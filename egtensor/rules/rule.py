@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,8 @@ import numpy as np
 from egtensor.errors import RuleError
 from egtensor.lang.facts import (
     FINITE as FINITE_FACT,
+)
+from egtensor.lang.facts import (
     GE0,
     GE1,
     GEM1,
@@ -28,23 +29,7 @@ from egtensor.lang.facts import (
 )
 from egtensor.lang.pattern import AttrCall, LiteralPattern, Node, Pattern, Variable, variables
 from egtensor.rules import attributes, infer
-
-
-class Domain(Enum):
-    """What a rule promises; ``allow`` names the largest domain whose rules may be used."""
-
-    EXACT = "exact"
-    MODULAR = "modular"
-    SHAPE = "shape"
-    REAL = "real"
-    STABLE = "stable"
-    FINITE = "finite"
-
-    def __str__(self) -> str:
-        return self.name
-
-
-EXACT, MODULAR, SHAPE, REAL, STABLE, FINITE = Domain
+from egtensor.rules.domain import EXACT, FINITE, MODULAR, REAL, SHAPE, STABLE, Domain
 
 ADMITTED = {
     EXACT: frozenset((EXACT, MODULAR, SHAPE)),

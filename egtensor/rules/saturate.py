@@ -26,6 +26,7 @@ from egtensor.rules.egraph import (
     constructors_of,
     insert,
 )
+from egtensor.rules.limits import Limits
 from egtensor.rules.readout import read
 from egtensor.rules.ruleset import RuleSet
 
@@ -33,18 +34,6 @@ ENGINES = 4  # warm e-graphs that one thread keeps
 SIMPLIFY_ITERATIONS = 40
 EXPLORE_BY_SIZE = ((200, 4), (2000, 2))  # nodes up to which so many explore iterations are made
 TRIALS = 60  # saturations spent on finding the rules that contradict each other
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How far a saturation may go.
-
-    rows     e-nodes, not counting those of the program as written
-    explore  explore iterations; None: by the size of the program
-    """
-
-    rows: int = 20_000
-    explore: int | None = None
 
 
 @dataclass
