@@ -40,9 +40,9 @@ INT8, BOOL = np.dtype(np.int8), np.dtype(np.bool_)
 LIBM = "arccos arccosh arcsin arcsinh arctan2 arctanh cbrt erfc hypot tan".split()
 ERROR = (
     dict.fromkeys("exp exp2 expm1 log log2 log10 log1p pow".split(), 1)
-    | dict.fromkeys("tanh sinh cosh sigmoid softplus erf arctan sin cos".split(), 2)
+    | dict.fromkeys("tanh cosh sigmoid softplus erf arctan sin cos".split(), 2)
     | dict.fromkeys(LIBM, 2)
-    | {"cbrt": 4}  # glibc's, in float64
+    | {"sinh": 3, "cbrt": 4}  # the latter is glibc's, in float64
     | {
         "logaddexp": 2,
         "logaddexp2": 2,
@@ -384,7 +384,10 @@ def ulps(use, operands, got, careful=False):
 def assert_error_is_within_bound(library, use, operands):
     got = call(library, use, operands)
     error, want = ulps(use, operands, got)
-    bad = ~(error <= ERROR[use[0]])
+    bound = np.full(error.shape, ERROR[use[0]], float)
+    if use[0] in CAREFUL_NAMES:
+        bound[np.abs(operands[0]) > 10000] = 3
+    bad = ~(error <= bound)
     assert not bad.any(), describe(use, operands, got, want, bad) + f"\n{error.max()} ulp"
 
 
