@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import platform
-import warnings
 from functools import cache as memoized
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from egtensor.compiled import History
 from egtensor.config import config
+from egtensor.emit_c.build import warn_not_kept
 from egtensor.kernels.target import Source
 from egtensor.lang.serialize import dump_numbered, load_numbered
 from egtensor.lang.unify import Unified
@@ -115,7 +115,7 @@ def save(digest: str, history: History) -> None:
     try:
         write_atomically(_path(digest), json.dumps(kept).encode())
     except OSError as error:
-        _warn_unwritable(error)
+        warn_not_kept(Path(config.cache_dir), error)
 
 
 def program_text(history: History) -> str:
@@ -138,23 +138,6 @@ def write_atomically(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-
-
-_warned: set[str] = set()
-
-
-def _warn_unwritable(error: OSError) -> None:
-    where = str(config.cache_dir)
-    if where in _warned:
-        return
-    _warned.add(where)
-    warnings.warn(
-        f"the cache directory {where} cannot be written: {error.strerror}\n"
-        f"  compiled functions are kept for this process only\n"
-        f"  fix: make it writable, free space, or set EGTENSOR_CACHE_DIR",
-        RuntimeWarning,
-        stacklevel=4,
-    )
 
 
 def usage() -> tuple[int, int]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
-import tempfile
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from egtensor.config import config
 from egtensor.emit_c.runtime import Library
@@ -21,7 +20,7 @@ from egtensor.errors import CompileError
 from egtensor.kernels.target import Source
 
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g1")
-_private: list[tempfile.TemporaryDirectory[str]] = []
+_private: list[Any] = []
 
 
 def build(
@@ -46,26 +45,24 @@ def build(
     try:
         return Library(_compile(source.text, flags, compiler, folder, name))
     except OSError as error:  # e.g. a full disk
-        _warn_once(folder, error)
+        warn_not_kept(Path(directory or config.cache_dir), error)
         return Library(_compile(source.text, flags, compiler, _private_folder(), name))
 
 
-@cache
 def find_compiler() -> tuple[str, ...]:
-    """The command of the C compiler, and the text of its version.
+    """The command of the C compiler, and what tells one version of it from another.
 
     raises  CompileError when there is none
     """
-    for command in (os.environ.get("CC", ""), "gcc", "cc", "clang"):
+    for command in (config.cc, "gcc", "cc", "clang"):
         path = shutil.which(command.split()[0]) if command else None
-        if path is None:
-            continue
-        version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-        if version.returncode == 0:
-            return path, version.stdout.splitlines()[0] if version.stdout else ""
+        if path is not None:
+            # asking for the version would start a process; another version is another file
+            status = os.stat(os.path.realpath(path))
+            return path, f"{os.path.realpath(path)} {status.st_size} {status.st_mtime_ns}"
     raise CompileError(
         "no C compiler was found\n"
-        "  functions are compiled by gcc, cc or clang, or what the variable CC names\n"
+        "  functions are compiled by gcc, cc or clang, or what config.cc names\n"
         "  fix: install gcc (Debian: apt install gcc; conda: conda install gcc_linux-64),"
         ' or set config.target to "interpret"'
     )
@@ -96,13 +93,15 @@ def _folder(directory: Path | str) -> Path:
             return folder
         raise PermissionError(f"{folder} is not writable")
     except OSError as error:
-        _warn_once(folder, error)
+        warn_not_kept(Path(directory), error)
         return _private_folder()
 
 
 def _private_folder() -> Path:
     """A directory of this process, removed when it ends."""
     if not _private:
+        import tempfile
+
         _private.append(tempfile.TemporaryDirectory(prefix="egtensor-"))
     return Path(_private[0].name)
 
@@ -110,7 +109,8 @@ def _private_folder() -> Path:
 _warned: set[str] = set()
 
 
-def _warn_once(folder: Path, error: OSError) -> None:
+def warn_not_kept(folder: Path, error: OSError) -> None:
+    """Say once per directory that nothing can be kept there."""
     if str(folder) not in _warned:
         _warned.add(str(folder))
         warnings.warn(
@@ -126,6 +126,9 @@ def _compile(
 ) -> Path:
     """Run the compiler; the shared object appears under its final name at once."""
     final = folder / f"{name}.so"
+    import subprocess  # 2 ms, and most builds are found in the cache
+    import tempfile
+
     handle, made = tempfile.mkstemp(prefix=f"{name}.", suffix=".part", dir=folder)
     os.close(handle)
     try:

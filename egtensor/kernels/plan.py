@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from egtensor.errors import VerifyError
+from egtensor.kernels.target import Site
 from egtensor.lang.dims import Extent, Shape, product
-from egtensor.lang.expr import Line
 from egtensor.lang.number import Number
 from egtensor.lang.scalar import Term
 from egtensor.lang.types import DType
@@ -214,20 +214,6 @@ class Cond:
 
 
 Region = Kernel | Call | Seq | Loop | Cond
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Something that can fail while running.
-
-    message  what went wrong; ``{0}`` to ``{3}`` stand for details known then
-    kind     "size", "index", "value": the class of the error
-    line     the user's line
-    """
-
-    message: str
-    kind: str = "size"
-    line: Line = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from egtensor.kernels.plan import KernelPlan, Site
+from egtensor.lang.expr import Line
+
+if TYPE_CHECKING:
+    from egtensor.kernels.plan import KernelPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Something that can fail while running.
+
+    message  what went wrong; ``{0}`` to ``{3}`` stand for details known then
+    kind     "size", "index", "value": the class of the error
+    line     the user's line
+    """
+
+    message: str
+    kind: str = "size"
+    line: Line = None
 
 
 @dataclass(frozen=True)
