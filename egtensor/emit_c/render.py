@@ -72,7 +72,7 @@ class _Renderer:
         self._region(self.plan.body, 1)
         prepare, main = self._prepare(), self._main()
         loaders = self._size_loader()
-        uses = [use for use in self.uses]
+        uses = list(self.uses)
         parts = [
             self._header(),
             runtime_header(),
@@ -194,12 +194,7 @@ class _Renderer:
             "    egt_sizes(e, in_shape);",
             *self._locals(),
         ]
-        for check in self.plan.checks:
-            left, right = self.sizes.text(check.left), self.sizes.text(check.right)
-            lines.append(
-                f"    if ({left} != {right})"
-                f" {{ plan[2] = {left}; plan[3] = {right}; return {check.site}; }}"
-            )
+        lines += [self._check(check) for check in self.plan.checks]
         for b in self.plan.outputs:
             for axis, extent in enumerate(b.shape):
                 lines.append(f"    out_shape[{b.position}][{axis}] = {self.sizes.text(extent)};")
@@ -209,6 +204,13 @@ class _Renderer:
             "    return 0;",
         ]
         return self._layout() + "\n\n" + "\n".join([*lines, "}"])
+
+    def _check(self, check: Check) -> str:
+        left, right = self.sizes.text(check.left), self.sizes.text(check.right)
+        if check.argument is not None:
+            left = f"in_shape[{check.argument[0]}][{check.argument[1]}]"
+        detail = f"plan[2] = {left}; plan[3] = {right};"
+        return f"    if ({left} != {right}) {{ {detail} return {check.site}; }}"
 
     def _work(self) -> str:
         """Estimated elementary operations of all kernels."""

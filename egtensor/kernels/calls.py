@@ -20,7 +20,7 @@ def strided(shared: Lowering, place: int) -> Strided:
     while shared.flows[current].role == "virtual":
         view = shared.flows[current]
         source = shared.flows[view.args[0]]
-        indices = axis_indices(view, source, shared.sizes)
+        indices = axis_indices(view, source)
         if indices is None:
             access = linear(shared.buffers[view.args[0]], row_major(view.shape), index, rank)
             return Strided(access.buffer, flow.shape, access.coefficients, access.offset)

@@ -112,7 +112,7 @@ def analyse(program: Program, sizes: Sizes) -> Flows:
     for place in range(len(program.steps)):
         flow = flows.all[place]
         if flow.role == "virtual":
-            _resolve(flow, flows, sizes)
+            _resolve(flow, flows)
         elif flow.role == "point":
             _consider_inline(flow, flows.all)
         elif flow.role in ("call", "region"):
@@ -134,7 +134,7 @@ def _role(step: Step, flows: list[Flow]) -> tuple[Role, tuple[int, ...]]:
         case View() | Reshape():
             return "virtual", step.args
         case Scalar():
-            return ("multi" if step.op.results > 1 else "point"), step.args
+            return ("point" if step.op.results == 1 else "multi"), step.args
         case Item():
             owner = flows[step.args[0]]
             return ("point", owner.args) if owner.role == "multi" else ("part", step.args)
@@ -163,7 +163,7 @@ def _reduced_axes(step: Step, flows: list[Flow]) -> tuple[int, ...]:
     return tuple(a for a in step.attributes["axes"] if a in solid)
 
 
-def axis_indices(flow: Flow, operand: Flow, sizes: Sizes) -> tuple[AxisIndex, ...] | None:
+def axis_indices(flow: Flow, operand: Flow) -> tuple[AxisIndex, ...] | None:
     """Where a virtual step reads its operand; None where a reshape merges axes."""
     match flow.step.op.body:
         case View(index):
@@ -206,11 +206,11 @@ def _reshape_indices(new: Shape, old: Shape) -> tuple[AxisIndex, ...] | None:
     return tuple(indices) if all(e == 1 for e in new[k:]) else None
 
 
-def _resolve(flow: Flow, flows: Flows, sizes: Sizes) -> None:
+def _resolve(flow: Flow, flows: Flows) -> None:
     if isinstance(flow.step.op.body, Reshape):
         flow.args = (_reshaped(flow.args[0], flows.all),)
     operand = flows.all[flow.args[0]]
-    indices = axis_indices(flow, operand, sizes)
+    indices = axis_indices(flow, operand)
     if indices is None and operand.role in ("virtual", "inline", "leaf"):
         flow.args = (flows.copy(flow.args[0]),)
         operand = flows.all[flow.args[0]]

@@ -136,7 +136,7 @@ class Reader:
 
     def _view(self, flow: Flow, index: Index) -> Term:
         source = self.flows[flow.args[0]]
-        indices = axis_indices(flow, source, self.shared.sizes)
+        indices = axis_indices(flow, source)
         if indices is not None:
             return self.at(flow.args[0], compose(indices, index))
         return self._load(self.buffers[flow.args[0]], flow, index)
@@ -343,7 +343,7 @@ class _Writer(Reader):
     def _reduction(self, place: int) -> Reduction:
         flow = self.flows[place]
         source = self.flows[flow.args[0]]
-        index = list(ORIGIN for _ in source.shape)
+        index = [ORIGIN] * len(source.shape)
         for k, axis in enumerate(source.solid):
             index[axis] = along(self.axis_of[k])
         term = self.at(flow.args[0], tuple(index))

@@ -218,11 +218,15 @@ Region = Kernel | Call | Seq | Loop | Cond
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Two sizes that must be equal when the function is called."""
+    """Two sizes that must be equal when the function is called.
+
+    argument  position and axis of the argument whose size stands in place of ``left``
+    """
 
     left: Extent
     right: Extent
     site: int
+    argument: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from egtensor.kernels.plan import (
     writes,
 )
 from egtensor.kernels.sizes import unify
-from egtensor.lang.dims import estimate, product
+from egtensor.lang.dims import Extent, as_size, estimate, product, sizes_of
 from egtensor.lang.op import Leaf, Reshape
 
 # of one thread of the machine that benchmarks/calibrate_costs.py measured
@@ -172,26 +172,32 @@ class _Scheduler:
                     if source is not home and home not in known:
                         known[home] = None
                         waiting[home] += 1
-        ready = [(first[c], k, c) for k, (c, n) in enumerate(waiting.items()) if n == 0]
+        ready: list[tuple[int, int, Cluster]] = [
+            (first[c], k, c) for k, (c, n) in enumerate(waiting.items()) if n == 0
+        ]
         number = {c: k for k, c in enumerate(waiting)}
         heapq.heapify(ready)
         ordered: list[Cluster] = []
         while ready:
             _, _, cluster = heapq.heappop(ready)
             ordered.append(cluster)
-            for reader in readers.get(cluster, ()):
-                waiting[reader] -= 1
-                if waiting[reader] == 0:
-                    heapq.heappush(ready, (first[reader], number[reader], reader))
+            for later in readers.get(cluster, ()):
+                waiting[later] -= 1
+                if waiting[later] == 0:
+                    heapq.heappush(ready, (first[later], number[later], later))
         assert len(ordered) == len(waiting), "clusters depend on each other in a cycle"
         return ordered
 
     def _checks(self) -> tuple[Check, ...]:
+        """Equalities of sizes that the arguments give."""
+        given = {n for b in self.inputs for e in b.shape for n in sizes_of(e)}
         checks = []
         for a, b, line in self.sizes.equalities:
+            if not given.issuperset((*sizes_of(a), *sizes_of(b))):
+                continue
             self.sites.append(
                 Site(
-                    f"the sizes {a} and {b} must be equal, but are {{0}} and {{1}}\n"
+                    f"the sizes {_plain(a)} and {_plain(b)} must be equal, but are {{0}} and {{1}}\n"
                     f"  operands of one operation must have matching sizes\n"
                     f"  fix: pass arrays whose sizes agree",
                     "size",
@@ -199,7 +205,26 @@ class _Scheduler:
                 )
             )
             checks.append(Check(a, b, len(self.sites)))
-        return tuple(checks)
+        return (*self._arguments(), *checks)
+
+    def _arguments(self) -> list[Check]:
+        """Sizes of arguments that other arguments determine."""
+        checks: list[Check] = []
+        given: set[Extent] = set()
+        for b in self.inputs:
+            for axis, extent in enumerate(b.shape):
+                if isinstance(extent, int) or (as_size(extent) is not None and extent not in given):
+                    given.add(extent)
+                    continue
+                self.sites.append(
+                    Site(
+                        f"argument {b.position} has size {{0}} along axis {axis}, not {{1}}\n"
+                        f"  the size {_plain(extent)} is fixed by an earlier argument\n"
+                        f"  fix: pass arrays whose sizes agree"
+                    )
+                )
+                checks.append(Check(0, extent, len(self.sites), (b.position, axis)))
+        return checks
 
 
 def _regions_of(lowering: Lowering, cluster: Cluster, name: str) -> list[Region]:
@@ -218,3 +243,8 @@ def _regions_of(lowering: Lowering, cluster: Cluster, name: str) -> list[Region]
             return [call_of(lowering, place)]
         case role:
             raise AssertionError(f"no code for {role}")
+
+
+def _plain(extent: Extent) -> str:
+    """A size in a message that ``format`` will read."""
+    return str(extent).replace("{", "{{").replace("}", "}}")

@@ -100,3 +100,17 @@ def test_arguments_that_are_not_contiguous(cache, x):
     roots = [x * 2 + y, F["sum"](x, axis=0), F["transpose"](x)]
     for value in (base.T, base[::2, ::3], base[::-1], np.broadcast_to(base[:1], (9, 30))):
         agree(roots, {x: value}, cache)
+
+
+def test_a_view_that_leaves_its_operand_is_reported(cache, x):
+    f = compiled([x[5], x[1:3]], [x], cache)
+    assert f(draw((6, 2)))[0].shape == (2,)
+    with pytest.raises(SiteError, match="size: the sizes .* must be equal"):
+        f(draw((4, 2)))
+
+
+def test_sizes_that_do_not_agree_are_reported(cache, x):
+    y = symbol(1, "y", "float32", (size("a"), size("b")))
+    f = compiled([x + y], [x, y], cache)
+    with pytest.raises(SiteError, match="size: argument 1 has size 4 along axis 1, not 3"):
+        f(draw((2, 3)), draw((2, 4)))

@@ -20,6 +20,7 @@ from egtensor.lang.expr import Expr, fold, make
 from egtensor.lang.facts import NOTHING
 from egtensor.lang.op import OPS
 from egtensor.lang.types import TensorType
+from egtensor.lang.unify import unify
 
 Array = Any
 
@@ -31,8 +32,10 @@ def symbol(number: int, name: str, dtype: Any, shape: tuple[Any, ...]) -> Expr:
 
 def program_of(roots: Sequence[Expr], inputs: Sequence[Expr]) -> Program:
     """The program as written, over all of ``inputs``."""
-    made = from_exprs(roots)
-    return Program(made.steps, made.results, (), tuple(i.type for i in inputs))
+    request = unify(roots, inputs)
+    made = from_exprs(request.roots)
+    types = tuple(i.type for i in request.inputs)
+    return Program(made.steps, made.results, request.equalities, types)
 
 
 def plan_of(roots: Sequence[Expr], inputs: Sequence[Expr]) -> KernelPlan:
