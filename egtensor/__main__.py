@@ -1,4 +1,4 @@
-"""Commands: ``python -m egtensor rules | check | explain | cache``."""
+"""Commands: ``python -m egtensor rules | check | explain | cache | calibrate``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     explain.add_argument("--type", default="fvector", help="constructor of the symbols (fvector)")
     cache = commands.add_parser("cache", help="the disk cache")
     cache.add_argument("action", nargs="?", default="show", choices=("show", "clear"))
+    calibrate = commands.add_parser("calibrate", help="measure the cost table of this machine")
+    calibrate.add_argument("path", nargs="?", default="cost_table_c.json", help="file to write")
     options = parser.parse_args(argv)
     return COMMANDS[options.command](options)
 
@@ -60,7 +62,19 @@ def _cache(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"rules": _rules, "check": _check, "explain": _explain, "cache": _cache}
+def _calibrate(options: argparse.Namespace) -> int:
+    from egtensor.calibrate import main as calibrate
+
+    return calibrate(options.path)
+
+
+COMMANDS = {
+    "rules": _rules,
+    "check": _check,
+    "explain": _explain,
+    "cache": _cache,
+    "calibrate": _calibrate,
+}
 
 if __name__ == "__main__":
     sys.exit(main())
