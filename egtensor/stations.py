@@ -11,7 +11,6 @@ from egtensor.function import default_options
 from egtensor.kernels.schedule import schedule
 from egtensor.lang import api
 from egtensor.lang.expr import Expr, toposort
-from egtensor.lang.op import FUNCTIONS, OPS
 from egtensor.lang.show import listing
 from egtensor.lang.unify import unify
 from egtensor.rules.saturate import optimise_space
@@ -19,9 +18,9 @@ from egtensor.rules.saturate import optimise_space
 
 def print_stations(expression: str, by: str | None, constructor: str) -> int:
     """Print the forms of ``expression``; 0."""
-    names: dict[str, Any] = {**{n: f for n, f in OPS.items()}, **FUNCTIONS, **vars(api)}
+    names: dict[str, Any] = api.names()
     words = dict.fromkeys(re.findall(r"(?<![\w.])([a-z]\w*)\b(?!\s*[(=])", expression))
-    symbols = {w: getattr(api, constructor)(w) for w in words if w not in names}
+    symbols = {w: names[constructor](w) for w in words if w not in names}
     root = eval(expression, {"__builtins__": {}}, {**names, **symbols})
     for title, text in forms(root, list(symbols.values()), symbols[by] if by else None):
         print(f"== {title}\n{text}\n")
@@ -45,7 +44,7 @@ def forms(root: Expr, inputs: list[Expr], by: Expr | None = None) -> list[tuple[
     plan = schedule(candidates[0].program)
     shown.append(("KernelPlan", str(plan)))
     source = options.target.render(plan)
-    shown.append(("Source", source.text[source.text.find("/* ") :]))
+    shown.append(("Source", source.text[source.text.find("struct egt_env") :]))
     shown.append(("CompiledFunction", f"built by: {' '.join(source.flags)}"))
     return shown
 
