@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from egtensor.emit_c.factor import SLOGDET, SOLVE, instance
+from egtensor.emit_c.primitives import suffix
 from egtensor.kernels.plan import Call, Strided
 from egtensor.kernels.text import SizeNames
 from egtensor.lang.dims import Extent
@@ -61,5 +63,60 @@ def _matmul(text: CallText) -> list[str]:
             "if (status) return EGT_OUT_OF_MEMORY;", "}"]  # fmt: skip
 
 
-ROUTINES: dict[str, Callable[[CallText], list[str]]] = {"matmul": _matmul}
-NEEDS_BLAS = frozenset({"matmul", "getrf"})
+def _over_batch(text: CallText, rank: int, body: list[str]) -> list[str]:
+    """``body`` once for each matrix of a stack with ``rank`` leading axes."""
+    shape = text.call.operands[0].shape
+    loops = [f"for (int64_t o{k} = 0; o{k} < {text.extent(shape[k])}; ++o{k})" for k in range(rank)]
+    return [*loops, "{", *("    " + line for line in body), "}"]
+
+
+def _matrix(text: CallText, s: Strided, rank: int) -> tuple[str, list[str]]:
+    """The address of one matrix of a stack, and its other strides; in elements."""
+    walked = "".join(f" + o{k} * {text.extent(s.strides[k])}" for k in range(rank))
+    offset = "" if s.offset == 0 else f" + {text.extent(s.offset)}"
+    return f"e->{s.buffer.name}{offset}{walked}", [text.extent(c) for c in s.strides[rank:]]
+
+
+def _failure(text: CallText) -> list[str]:
+    return [
+        "if (status < 0) return status;",
+        f"if (status > 0) return {text.call.site};",
+    ]
+
+
+def _solve(text: CallText) -> list[str]:
+    call = text.call
+    a, x = call.operands[0], call.results[0]
+    rank = len(a.shape) - 2
+    text.helpers[instance(SOLVE, a.buffer.dtype)] = None
+    start, strides = _matrix(text, a, rank)
+    to, to_strides = _matrix(text, x, rank)
+    given, given_strides = "0", ["0", "0"]
+    if len(call.operands) > 1:
+        given, given_strides = _matrix(text, call.operands[1], rank)
+    sizes = f"{text.extent(a.shape[-1])}, {text.extent(x.shape[-1])}"
+    arguments = ", ".join(["rt", sizes, start, *strides, given, *given_strides, to, *to_strides])
+    name = f"egt_solve_{suffix(a.buffer.dtype)}"
+    return _over_batch(text, rank, [f"const int status = {name}({arguments});", *_failure(text)])
+
+
+def _slogdet(text: CallText) -> list[str]:
+    a, sign, magnitude = text.call.operands[0], *text.call.results
+    rank = len(a.shape) - 2
+    text.helpers[instance(SLOGDET, a.buffer.dtype)] = None
+    start, strides = _matrix(text, a, rank)
+    results = [_matrix(text, s, rank)[0] for s in (sign, magnitude)]
+    arguments = ", ".join(["rt", text.extent(a.shape[-1]), start, *strides, *results])
+    name = f"egt_slogdet_{suffix(a.buffer.dtype)}"
+    return _over_batch(
+        text, rank, [f"const int status = {name}({arguments});", *_failure(text)[:1]]
+    )
+
+
+ROUTINES: dict[str, Callable[[CallText], list[str]]] = {
+    "matmul": _matmul,
+    "solve": _solve,
+    "inv": _solve,
+    "slogdet": _slogdet,
+}
+NEEDS_BLAS = frozenset(ROUTINES)

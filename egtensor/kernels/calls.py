@@ -43,15 +43,19 @@ def call_of(shared: Lowering, place: int) -> Call:
     return Call(
         routine=body.routine,
         operands=operands,
-        results=tuple(strided(shared, p) for p in _results(shared, place)),
+        results=_results(shared, place),
         attributes=tuple(attributes.items()),
+        site=shared.failure_site(place) if flow.step.op.fallible else 0,
         note=flow.step.op.name,
         work=estimate(cost(types, attributes)) if callable(cost) else float(cost),
     )
 
 
-def _results(shared: Lowering, place: int) -> list[int]:
-    """The steps that stand for the results: the step itself, or its items."""
-    if not isinstance(shared.flows[place].step.type, tuple):
-        return [place]
-    return [p for p in shared.parts.get(place, ()) if p in shared.buffers]
+def _results(shared: Lowering, place: int) -> tuple[Strided, ...]:
+    """The buffers of the results, of the step itself or its items."""
+    several = isinstance(shared.flows[place].step.type, tuple)
+    buffers = [shared.buffers[p] for p in (shared.parts[place] if several else [place])]
+    shapes = [b.shape for b in buffers] if several else [shared.flows[place].shape]
+    return tuple(
+        Strided(b, shape, row_major(shape)) for b, shape in zip(buffers, shapes, strict=True)
+    )

@@ -42,13 +42,24 @@ class Lowering:
         self.sites = sites
         self._bound: dict[tuple[int, int], int] = {}
         self.parts: dict[int, list[int]] = {}
-        for place, flow in enumerate(flows):
-            if flow.role == "part":
-                self.parts.setdefault(flow.args[0], []).append(place)
 
     def kernel(self, cluster: Cluster, name: str) -> Kernel:
         """The kernel of a cluster of loops."""
         return _Writer(self, cluster, name).kernel()
+
+    def failure_site(self, place: int) -> int:
+        """The error code of a routine that cannot go on."""
+        step = self.flows[place].step
+        self.sites.append(
+            Site(
+                f"{step.op.name}: the matrix is singular\n"
+                "  a pivot of its factorisation is exactly zero\n"
+                "  fix: check the matrix, or add a small multiple of the identity",
+                "value",
+                step.lines[0] if step.lines else None,
+            )
+        )
+        return len(self.sites)
 
     def index_site(self, place: int, axis: int) -> int:
         """The error code of an index out of bounds."""

@@ -70,6 +70,7 @@ class _Scheduler:
         outputs = self._output_buffers()
         self._temporaries()
         lowering = Lowering(self.flows, self.clusters, self.sizes, self.buffers, self.sites)
+        lowering.parts = self._parts()
         body: list[Region] = []
         for number, cluster in enumerate(self._ordered()):
             body += _regions_of(lowering, cluster, f"k{number}")
@@ -155,6 +156,25 @@ class _Scheduler:
                     self.buffers[o.base] = Buffer(
                         f"tmp{o.base}", "temporary", flow.dtype, flow.shape
                     )
+
+    def _parts(self) -> dict[int, list[int]]:
+        """For each routine with several results, the step that stands for each; all get buffers."""
+        parts: dict[int, dict[int, int]] = {}
+        for place, flow in enumerate(self.flows):
+            if flow.role == "part":
+                parts.setdefault(flow.args[0], {})[flow.step.attributes["index"]] = place
+        made: dict[int, list[int]] = {}
+        for call, found in parts.items():
+            flow = self.flows[call]
+            assert isinstance(flow.step.type, tuple)
+            for k, type_ in enumerate(flow.step.type):
+                place = found.get(k, -1 - len(self.buffers))
+                made.setdefault(call, []).append(place)
+                if place not in self.buffers:
+                    shape = self.sizes.shape(type_.shape)
+                    name = f"tmp{call}_{k}"
+                    self.buffers[place] = Buffer(name, "temporary", type_.dtype, shape)
+        return made
 
     def _ordered(self) -> list[Cluster]:
         """Clusters, each after those it reads, otherwise in the order of the program."""
