@@ -6,8 +6,8 @@ from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
 
+from egtensor.rules.domain import REAL, Domain
 from egtensor.rules.dsl import Family
-from egtensor.rules.rule import REAL, Domain
 from egtensor.rules.ruleset import RuleSet
 
 

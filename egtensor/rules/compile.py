@@ -19,8 +19,9 @@ from egtensor.lang.op import OPS, Derived, Missing, Op, Scalar
 from egtensor.lang.pattern import AttrCall, AttrVariable, LiteralPattern, Node, Pattern, Variable
 from egtensor.lang.types import DTYPES
 from egtensor.rules.constructors import LITERAL, Constructor, constructor
+from egtensor.rules.domain import EXACT, MODULAR, REAL, SHAPE, Domain
 from egtensor.rules.infer import Classes, Key, Path, key_of, kinds_of, principal, subterms
-from egtensor.rules.rule import EXACT, MODULAR, REAL, SHAPE, Domain, Holds, Rule
+from egtensor.rules.rule import Holds, Rule
 from egtensor.rules.tables import (
     COLUMNS,
     Functions,

@@ -16,15 +16,9 @@ from egtensor.errors import RuleError
 from egtensor.lang.op import OPS, Op
 from egtensor.lang.pattern import AttrVariable, Variable
 from egtensor.rules import attributes
+from egtensor.rules.domain import EXACT, FINITE, MODULAR, REAL, SHAPE, STABLE, Domain
 from egtensor.rules.infer import as_side
 from egtensor.rules.rule import (
-    EXACT,
-    FINITE,
-    MODULAR,
-    REAL,
-    SHAPE,
-    STABLE,
-    Domain,
     Refuted,
     Rule,
     finite,

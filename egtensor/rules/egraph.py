@@ -39,9 +39,10 @@ from egtensor.rules.constructors import (
     Constructor,
     constructor_of,
 )
+from egtensor.rules.domain import FINITE, REAL, STABLE
 from egtensor.rules.facts import facts_expression, facts_of_expr
 from egtensor.rules.infer import principal, probes
-from egtensor.rules.rule import FINITE, REAL, STABLE, Rule
+from egtensor.rules.rule import Rule
 from egtensor.rules.ruleset import RuleSet
 from egtensor.rules.tables import COLUMNS, Functions, Interner, fold_answer, type_answer
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
-from hashlib import sha256
 from typing import Any
 
 from egtensor.errors import RuleError
-from egtensor.rules.rule import Domain, Rule, admitted
+from egtensor.rules.domain import Domain
+from egtensor.rules.rule import Rule, admitted
 
 
 class RuleSet:
@@ -54,12 +54,6 @@ class RuleSet:
         """Equal for sets of rules that say the same, in the same order."""
         text = "\n".join(f"{r} {r.statement} {r.over} {r.directed}" for r in self._rules)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-    @property
-    def digest(self) -> str:
-        """A number for the rules and what they say; equal sets have equal ones in every process."""
-        text = "\n".join(f"{r} {r.statement} {r.over} {r.directed}" for r in self._rules)
-        return sha256(text.encode()).hexdigest()[:16]
 
     def without(self, *names: str) -> RuleSet:
         """All rules but those named, e.g. ``"explog/log-mul"`` or ``"explog/*"``."""
