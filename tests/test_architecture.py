@@ -37,12 +37,19 @@ ONLY_IN = {
     "cupy": ("egtensor/emit_cuda/",),
     "cuda": ("egtensor/emit_cuda/",),
     "hypothesis": ("egtensor/testing",),
-    "sympy": ("egtensor/testing", "egtensor/__main__.py", "egtensor/interop/"),
+    "sympy": (
+        "egtensor/testing",
+        "egtensor/__main__.py",
+        "egtensor/interop/",
+        "egtensor/rules/model.py",
+        "egtensor/rules/prove.py",
+    ),
     "mpmath": (
         "egtensor/testing",
         "egtensor/__main__.py",
         "egtensor/extract/",
         "egtensor/lang/interpret.py",
+        "egtensor/rules/model.py",
     ),
 }
 # Optional libraries are imported when called, never when the module is.

@@ -1,0 +1,58 @@
+"""What holds where every operation of a program is inside its domain and finite.
+
+These rules drop operands or widen domains: the same identities stand in the other families with the
+conditions that make them sound everywhere.
+"""
+
+from egtensor.rules.dsl import (
+    FINITE,
+    Family,
+    c,
+    exp,
+    log,
+    maximum,
+    minimum,
+    sigmoid,
+    softplus,
+    sqrt,
+    square,
+    where,
+    x,
+    y,
+    z,
+)  # fmt: skip
+
+F = Family("finite")
+
+# fmt: off
+F.rule("sub-self",             x - x,                 "=>", 0,             over=FINITE,  ref="cancellation")
+F.rule("div-self",             x / x,                 "=>", 1,             over=FINITE,  ref="cancellation")
+F.rule("mul-zero",             x * 0,                 "=>", 0,             over=FINITE,  ref="absorbing zero")
+F.rule("zero-div",             0 / x,                 "=>", 0,             over=FINITE,  ref="absorbing zero")
+F.rule("add-then-sub",         (x + y) - y,           "=>", x,             over=FINITE,  ref="cancellation")
+F.rule("sub-then-add",         (x - y) + y,           "=>", x,             over=FINITE,  ref="cancellation")
+F.rule("sub-common-term",      (x + y) - (x + z),     "=>", y - z,         over=FINITE,  ref="cancellation")
+F.rule("mul-then-div",         (x * y) / y,           "=>", x,             over=FINITE,  ref="cancellation")
+F.rule("div-then-mul",         (x / y) * y,           "=>", x,             over=FINITE,  ref="cancellation")
+F.rule("div-common-factor",    (x * y) / (x * z),     "=>", y / z,         over=FINITE,  ref="cancellation")
+F.rule("quotient-of-quotient", x / (y / z),           "=>", (x * z) / y,   over=FINITE,  ref="definition of division")
+F.rule("factor",               x * y + x * z,         "=>", x * (y + z),   over=FINITE,  ref="distributivity")
+F.rule("factor-difference",    x * y - x * z,         "=>", x * (y - z),   over=FINITE,  ref="distributivity")
+F.rule("factor-itself",        x * y + x,             "=>", x * (y + 1),   over=FINITE,  ref="distributivity")
+F.rule("square-sqrt",          square(sqrt(x)),       "=>", x,             over=FINITE,  ref="definition of the root")
+F.rule("div-sqrt",             x / sqrt(x),           "=>", sqrt(x),       over=FINITE,  ref="definition of the root")
+F.rule("exp-log",              exp(log(x)),           "=>", x,             over=FINITE,  ref="DLMF 4.2.22")
+F.rule("one-over-exp",         1 / exp(x),            "=>", exp(-x),       over=FINITE,  ref="DLMF 4.2.29")
+F.rule("div-exps",             exp(x) / exp(y),       "=>", exp(x - y),    over=FINITE,  ref="DLMF 4.2.29")
+F.rule("log-exp-mul",          log(exp(x) * y),       "=>", x + log(y),    over=FINITE,  ref="DLMF 4.8.2")
+F.rule("log-exp-div",          log(exp(x) / y),       "=>", x - log(y),    over=FINITE,  ref="DLMF 4.8.4")
+F.rule("add-logs",             log(x) + log(y),       "=>", log(x * y),    over=FINITE,  ref="DLMF 4.8.2")
+F.rule("sub-logs",             log(x) - log(y),       "=>", log(x / y),    over=FINITE,  ref="DLMF 4.8.4")
+F.rule("sigmoid-quotient",     exp(x) / (1 + exp(x)), "=>", sigmoid(x),    over=FINITE,  ref="definition of sigmoid")
+F.rule("softplus-less-itself", softplus(x) - x,       "=>", softplus(-x),  over=FINITE,  ref="symmetry of softplus")
+F.rule("where-less",           where(x < y, x, y), "=>", minimum(x, y), over=FINITE,  ref="definition of the minimum")
+F.rule("where-greater",        where(x > y, x, y), "=>", maximum(x, y), over=FINITE,  ref="definition of the maximum")
+F.rule("where-factor-zero",    where(c, x, 0) * y,    "=>", where(c, x * y, 0), over=FINITE,  ref="absorbing zero")
+# fmt: on
+
+F.refuted("log-mul", log(x * y), "=>", log(x) + log(y), at={x: -1.0, y: -1.0})
