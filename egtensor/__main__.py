@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _rules(options: argparse.Namespace) -> int:
     from egtensor.rules import check
 
-    return check.main(options.action, options.names)
+    return int(check.main(options.action, options.names))
 
 
 def _check(_: argparse.Namespace) -> int:

@@ -17,6 +17,8 @@ import numpy as np
 
 import egtensor as et
 from egtensor.config import config
+from egtensor.function import function
+from egtensor.rules import none
 
 RUNS = 200
 
@@ -44,7 +46,7 @@ def _seconds(call: Callable[[], Any], runs: int = RUNS) -> float:
 
 
 def _compiled(inputs: list[Any], outputs: Any) -> Any:
-    return et.function(inputs, outputs, rules=et.rules.none())
+    return function(inputs, outputs, rules=none())
 
 
 def _addition() -> float:

@@ -31,11 +31,13 @@ def _engine() -> None:
 
 
 def _compiler() -> None:
-    import egtensor as et
+    from egtensor.compiled import CompiledFunction
+    from egtensor.function import function
+    from egtensor.lang.api import tensor
 
-    x = et.vector("x")
-    fn = et.function([x], x + 1)
-    if not isinstance(fn, et.compiled.CompiledFunction) or fn(np.zeros(1))[0] != 1:
+    x = tensor("x", shape=(1,))
+    fn = function([x], x + 1)
+    if not isinstance(fn, CompiledFunction) or float(np.asarray(fn(np.zeros(1)))[0]) != 1:
         raise EgTensorError("compiled functions do not run")
 
 

@@ -120,8 +120,9 @@ def _wrap(container: Container) -> SharedVariable:
         OPS["shared"], (), (container.storage.id, container.name, container.type, container)
     )
     made.__class__ = SharedVariable
-    container._variable = weakref.ref(made)  # type: ignore[assignment]  # its class was just set
-    return made  # type: ignore[return-value]
+    assert isinstance(made, SharedVariable)
+    container._variable = weakref.ref(made)
+    return made
 
 
 def _declared_sizes(name: str, array: Any, shape: Any) -> dims.Shape:

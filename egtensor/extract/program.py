@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from egtensor.errors import VerifyError
-from egtensor.lang.expr import Expr, Line, toposort
 from egtensor.lang.dims import Extent
+from egtensor.lang.expr import Expr, Line, toposort
 from egtensor.lang.op import Op, Types
 from egtensor.lang.types import TensorType
 

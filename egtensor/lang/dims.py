@@ -60,7 +60,7 @@ SIZE_FUNCTIONS: dict[str, Callable[[int, int], int]] = {
     "max": max,
 }
 
-Atom = Union[Size, SizeCall]
+Atom = Size | SizeCall
 Monomial = tuple[tuple[Atom, int], ...]
 _atoms: dict[tuple[str, Extent, Extent], SizeCall] = {}
 
@@ -276,7 +276,7 @@ def _exact_quotient(a: Extent, b: Extent) -> Extent | None:
     divisor = _terms(b)
     if len(divisor) != 1:
         return None
-    (monomial, coefficient), powers = divisor[0], dict(divisor[0][0])
+    (_monomial, coefficient), powers = divisor[0], dict(divisor[0][0])
     quotient: dict[Monomial, int] = {}
     for m, c in _terms(a):
         left = dict(m)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
+from types import FrameType
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -36,6 +37,22 @@ UNIFORM = frozenset(("literal", "extent"))  # all elements alike: moving them ch
 _NODES: WeakValueDictionary[tuple[Any, ...], Expr] = WeakValueDictionary()
 _serial = count()
 _symbols = count(1 << 20)  # above the numbers of inputs by position
+
+
+def _binary(op: str) -> Callable[[Any, Any], Any]:
+    return lambda x, y: OPS[op](x, y)
+
+
+def _swapped(op: str) -> Callable[[Any, Any], Any]:
+    return lambda y, x: OPS[op](x, y)
+
+
+def _method(function: str) -> Callable[..., Any]:
+    def method(self: Expr, *args: Any, **options: Any) -> Any:
+        return (FUNCTIONS.get(function) or OPS[function])(self, *args, **options)
+
+    method.__name__ = function
+    return method
 
 
 class Expr:
@@ -129,6 +146,30 @@ class Expr:
     def __getitem__(self, index: Any) -> Expr:
         return FUNCTIONS["getitem"](self, index)  # type: ignore[no-any-return]
 
+    __add__, __radd__ = _binary("add"), _swapped("add")
+    __sub__, __rsub__ = _binary("subtract"), _swapped("subtract")
+    __mul__, __rmul__ = _binary("multiply"), _swapped("multiply")
+    __truediv__, __rtruediv__ = _binary("divide"), _swapped("divide")
+    __floordiv__, __rfloordiv__ = _binary("floor_divide"), _swapped("floor_divide")
+    __mod__, __rmod__ = _binary("remainder"), _swapped("remainder")
+    __and__, __rand__ = _binary("bitwise_and"), _swapped("bitwise_and")
+    __or__, __ror__ = _binary("bitwise_or"), _swapped("bitwise_or")
+    __xor__, __rxor__ = _binary("bitwise_xor"), _swapped("bitwise_xor")
+    __lshift__, __rlshift__ = _binary("left_shift"), _swapped("left_shift")
+    __rshift__, __rrshift__ = _binary("right_shift"), _swapped("right_shift")
+    __lt__, __le__ = _binary("less"), _binary("less_equal")
+    __gt__, __ge__ = _binary("greater"), _binary("greater_equal")
+    __eq__, __ne__ = _binary("equal"), _binary("not_equal")
+    __hash__ = object.__hash__
+    __neg__, __abs__, __invert__ = _method("negative"), _method("absolute"), _method("invert")
+    __matmul__, __pow__ = _method("matmul"), _method("power")
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return FUNCTIONS["matmul"](other, self)
+
+    def __rpow__(self, other: Any) -> Any:
+        return (FUNCTIONS.get("power") or OPS["power"])(other, self)
+
     def __pos__(self) -> Expr:
         return self
 
@@ -137,6 +178,15 @@ class Expr:
 
     def __rdivmod__(self, other: Any) -> tuple[Expr, Expr]:
         return OPS["divmod"](other, self)  # type: ignore[no-any-return]
+
+    sum, prod, max, min = _method("sum"), _method("prod"), _method("max"), _method("min")
+    mean, var, std = _method("mean"), _method("var"), _method("std")
+    any, all = _method("any"), _method("all")
+    argmax, argmin, cumsum = _method("argmax"), _method("argmin"), _method("cumsum")
+    reshape, transpose, swapaxes = _method("reshape"), _method("transpose"), _method("swapaxes")
+    squeeze, flatten, ravel = _method("squeeze"), _method("flatten"), _method("ravel")
+    repeat, take, dot = _method("repeat"), _method("take"), _method("dot")
+    clip, round = _method("clip"), _method("round")
 
     def astype(self, dtype: Any) -> Expr:
         """Convert to ``dtype`` as NumPy's ``astype`` does."""
@@ -150,60 +200,6 @@ class Expr:
         from egtensor.function import evaluate
 
         return evaluate(self, values or {})
-
-
-def _add_operator(method: str, op: str, swapped: str | None) -> None:
-    setattr(Expr, method, lambda self, other: OPS[op](self, other))
-    if swapped is not None:
-        setattr(Expr, swapped, lambda self, other: OPS[op](other, self))
-
-
-for _method, _op, _swapped in (
-    ("__add__", "add", "__radd__"),
-    ("__sub__", "subtract", "__rsub__"),
-    ("__mul__", "multiply", "__rmul__"),
-    ("__truediv__", "divide", "__rtruediv__"),
-    ("__floordiv__", "floor_divide", "__rfloordiv__"),
-    ("__mod__", "remainder", "__rmod__"),
-    ("__and__", "bitwise_and", "__rand__"),
-    ("__or__", "bitwise_or", "__ror__"),
-    ("__xor__", "bitwise_xor", "__rxor__"),
-    ("__lshift__", "left_shift", "__rlshift__"),
-    ("__rshift__", "right_shift", "__rrshift__"),
-    ("__lt__", "less", None),
-    ("__le__", "less_equal", None),
-    ("__gt__", "greater", None),
-    ("__ge__", "greater_equal", None),
-    ("__eq__", "equal", None),
-    ("__ne__", "not_equal", None),
-):
-    _add_operator(_method, _op, _swapped)
-
-
-def _add_method(name: str, function: str) -> None:
-    def method(self: Expr, *args: Any, **options: Any) -> Any:
-        return (FUNCTIONS.get(function) or OPS[function])(self, *args, **options)
-
-    method.__name__ = name
-    setattr(Expr, name, method)
-
-
-for _name in (
-    "sum prod max min mean var std any all argmax argmin cumsum reshape transpose swapaxes squeeze"
-    " repeat clip dot take round flatten ravel"
-).split():
-    _add_method(_name, _name)
-for _name, _function in (
-    ("__neg__", "negative"),
-    ("__abs__", "absolute"),
-    ("__invert__", "invert"),
-    ("__matmul__", "matmul"),
-    ("__pow__", "power"),
-):
-    _add_method(_name, _function)
-Expr.__rmatmul__ = lambda self, other: FUNCTIONS["matmul"](other, self)  # type: ignore[attr-defined]
-Expr.__rpow__ = lambda self, other: FUNCTIONS["power"](other, self)  # type: ignore[attr-defined]
-Expr.__hash__ = object.__hash__  # type: ignore[method-assign]  # __eq__ is elementwise
 
 
 def make(op: Op, args: tuple[Expr, ...], attrs: tuple[Any, ...] = ()) -> Expr:
@@ -285,7 +281,9 @@ def elementwise_operands(op: Op, operands: tuple[Any, ...]) -> tuple[Expr, ...]:
 
 
 def _operand(name: str, value: Any) -> Expr | int | float | Dim:
-    if isinstance(value, (Expr, Dim)) or type(value) in (int, float):
+    if isinstance(value, (Expr, Dim)):
+        return value
+    if type(value) is int or type(value) is float:
         return value
     if isinstance(value, complex):
         raise UnsupportedError(
@@ -386,12 +384,12 @@ def broadcast(x: Expr, shape: Shape) -> Expr:
 
 def user_line() -> Line:
     """File and line of the innermost frame outside egtensor."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
         if not name.startswith(("egtensor.", "rules_catalog")) and name != "egtensor":
             return frame.f_code.co_filename, frame.f_lineno
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 

@@ -67,7 +67,8 @@ def as_dtype(dtype: Any) -> DType:
             f"  tensors hold {', '.join(map(str, DTYPES))}\n"
             f"  fix: convert the data with .astype"
         )
-    return d.newbyteorder("=")
+    native: DType = d.newbyteorder("=")
+    return native
 
 
 @lru_cache(maxsize=4096)

@@ -66,7 +66,7 @@ def optimum(graph: Graph) -> float:
 
 @pytest.mark.parametrize("seed", range(150))
 def test_search_is_acyclic_and_no_worse_than_its_start(seed):
-    graph, written = random_graph(seed)
+    graph, _written = random_graph(seed)
     tree = cheapest_tree(graph)
     assert is_acyclic(graph, tree)
     for start in (tree, greedy_sharing(graph)):
