@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Union
 
 from egtensor.errors import ShapeError
 
@@ -141,7 +140,7 @@ class Dim:
         return dict.fromkeys(a for m, _ in self.terms for a, _ in m)
 
 
-Extent = Union[int, Dim]
+Extent = int | Dim
 Shape = tuple[Extent, ...]
 
 

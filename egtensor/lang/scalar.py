@@ -6,7 +6,7 @@ Terms are hash-consed: equal terms are one object.
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -92,7 +92,7 @@ class Term:
         return f"{self.prim}({', '.join(map(str, self.args))})"
 
 
-Operand = Union[Term, int, float, bool]
+Operand = Term | int | float | bool
 _TERMS: WeakValueDictionary[tuple[Any, ...], Term] = WeakValueDictionary()
 # the result of these primitives is boolean whatever the operands are
 PREDICATES = frozenset("lt le gt ge eq ne isnan isinf isfinite signbit".split())
