@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -18,7 +18,7 @@ def families() -> tuple[Family, ...]:
     return tuple(import_module(f"{__name__}.{m}").F for m in modules)
 
 
-@lru_cache(maxsize=None)
+@cache
 def rules(allow: Domain = REAL) -> RuleSet:
     """The rules of the catalogue that ``allow`` admits."""
     return RuleSet(r for family in families() for r in family).allowed(allow)

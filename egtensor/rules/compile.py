@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -120,7 +120,7 @@ def orders(p: Pattern) -> list[Pattern]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def roundings(number: Number) -> tuple[Number, ...]:
     """What a number is in each floating dtype."""
     with np.errstate(all="ignore"):
@@ -389,7 +389,7 @@ class _Writer:
         )
 
 
-@lru_cache(maxsize=None)
+@cache
 def is_exact(kind: str, number: Number) -> bool:
     """Whether all dtypes of this kind have the number."""
     try:
@@ -404,7 +404,7 @@ def _rule(atoms: list[str], actions: list[str], ruleset: str, name: str) -> str:
     return f'(rule ({" ".join(atoms)}) ({" ".join(actions)}) :ruleset {ruleset} :name "{name}")'
 
 
-@lru_cache(maxsize=None)
+@cache
 def derivative_rule(derived: Op, of: str, operand: int) -> Rule | None:
     """The rule that resolves the derivative of operator ``of`` by one operand; None where it is no pattern."""
     op = OPS[of]

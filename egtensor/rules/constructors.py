@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from egtensor.lang.expr import Expr
@@ -46,7 +46,7 @@ class Constructor:
         return " ".join(["T"] * self.arity + ["i64"] * len(self.attributes))
 
 
-@lru_cache(maxsize=None)
+@cache
 def constructor(op: Op, kind: str, arity: int, fixed: tuple[Any, ...] | None = None) -> Constructor:
     """The one constructor with these parts."""
     return Constructor(op, kind, arity, fixed)

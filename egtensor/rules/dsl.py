@@ -109,7 +109,7 @@ class Family:
         self.refutations.append(Refuted(self.name, name, as_side(lhs), as_side(rhs), point))
 
     def _check(self, name: str, arrow: Arrow) -> None:
-        if any(r.name == name for r in (*self.rules, *self.refutations)):
+        if name in {r.name for r in self.rules} | {r.name for r in self.refutations}:
             raise RuleError(
                 f"rule {self.name}/{name} is defined twice\n"
                 f"  names are unique within a family\n"

@@ -6,8 +6,10 @@ warm e-graph that holds rules and no terms; each EGraph is what is pushed onto i
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from egtensor.errors import EngineError
 from egtensor.lang.expr import Expr, toposort
 from egtensor.lang.facts import Fact, facts_of_number
 from egtensor.lang.op import Derived, Leaf, Op, Reshape, Scalar, View
+from egtensor.lang.pattern import Node
 from egtensor.rules.compile import (
     DERIVE,
     EXPLORE,
@@ -30,7 +33,6 @@ from egtensor.rules.compile import (
     choices,
     compile_choice,
     derivative_rule,
-    subterms,
 )
 from egtensor.rules.constructors import (
     HANDLE,
@@ -41,7 +43,7 @@ from egtensor.rules.constructors import (
 )
 from egtensor.rules.domain import FINITE, REAL, STABLE
 from egtensor.rules.facts import facts_expression, facts_of_expr
-from egtensor.rules.infer import principal, probes
+from egtensor.rules.infer import principal, probes, subterms
 from egtensor.rules.rule import Rule
 from egtensor.rules.ruleset import RuleSet
 from egtensor.rules.tables import COLUMNS, Functions, Interner, fold_answer, type_answer
@@ -51,6 +53,22 @@ RECYCLE = 100  # programs after which a warm e-graph is made anew: each leaves s
 EXACT_COST = 4.0  # operators up to this cost are correctly rounded by every library
 # a type merged with another becomes negative, and stays so: that is a contradiction
 CONFLICT = "(max -1000000000000 (- (max old new) (* 1000000 (- (max old new) (min old new)))))"
+
+
+_forked = [False]  # whether egglog was loaded before this process was forked
+
+
+def keep_forever(engines: Iterable[Engine]) -> None:
+    """Never free what egglog holds: it would wait for a thread that the fork left behind."""
+    for engine in engines:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine._egraph))
+
+
+def after_fork(engines: Iterable[Engine]) -> None:
+    """In a forked process: engines are used once each, and kept."""
+    if "egglog.bindings" in sys.modules:
+        _forked[0] = True
+        keep_forever(engines)
 
 
 @lru_cache(maxsize=1)
@@ -137,6 +155,8 @@ class Engine:
         self._waiting: list[Compiled] = []
         self._numbers_told = 1
         self._egraph = _bindings().EGraph()
+        if _forked[0]:
+            keep_forever([self])
         for text in _base():
             self._run_text(text)
 
@@ -187,6 +207,10 @@ class Engine:
     @contextmanager
     def pushed(self) -> Iterator[None]:
         """Whatever is inserted inside is forgotten at the end."""
+        if _forked[0]:
+            yield
+            self.uses = RECYCLE
+            return
         b = _bindings()
         self.execute(b.Push(1))
         yield
@@ -221,7 +245,7 @@ class Engine:
         before = len(self.constructors)
         remaining = []
         for rule in self._rules:
-            if all(t.op in self._ops for _, t in subterms(rule.lhs) if hasattr(t, "op")):
+            if all(t.op in self._ops for _, t in subterms(rule.lhs) if isinstance(t, Node)):
                 number = self._rule_id(rule)
                 self._waiting += [
                     compile_choice(rule, c, self.context, number) for c in choices(rule)
@@ -314,7 +338,7 @@ def _can_fold(made: Constructor, folds_calls: bool) -> bool:
         and not op.fallible
         and made.arity <= 3
         and len(op.attrs) <= 1
-        and (folds_calls or op.cost <= EXACT_COST)
+        and (folds_calls or (isinstance(op.cost, (int, float)) and op.cost <= EXACT_COST))
     )
 
 

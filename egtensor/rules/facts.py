@@ -7,7 +7,7 @@ analysis ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from egtensor.lang.expr import Expr
 from egtensor.lang.facts import (
@@ -60,7 +60,7 @@ def _facts_of_array(data: object) -> Fact:
     return Fact(sum(bit for bit in Fact if holds(bit, array)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def facts_of_kind(kind: str) -> Fact:
     """What every tensor with a dtype of this kind satisfies."""
     dtypes = [d for d in DTYPES if d.kind == kind]

@@ -7,12 +7,12 @@ asking the operator's promotion.  Unification: Milner 1978.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from egtensor.errors import TypeRuleError
+from egtensor.errors import RuleError, TypeRuleError
 from egtensor.lang.op import (
     Derived,
     Gather,
@@ -38,8 +38,18 @@ KINDLESS = (View, Reshape, Join, Gather, Item, Derived, Region, Leaf)
 
 
 def as_side(value: Any) -> Pattern:
-    """A side of a rule: a pattern, or a number as a literal."""
-    return as_pattern(value)
+    """A side of a rule: a pattern, or a number as a literal.
+
+    raises  RuleError for anything else
+    """
+    try:
+        return as_pattern(value)
+    except (TypeError, ValueError):
+        raise RuleError(
+            f"a side of a rule is a pattern or a number, not {value!r}\n"
+            f"  operators applied to numbers alone make expressions\n"
+            f"  fix: mention a variable of egtensor.rules.dsl, or compute the number"
+        ) from None
 
 
 def subject_of(condition: Any) -> Any:
@@ -62,7 +72,7 @@ def attributes_of(p: Pattern) -> Iterator[Any]:
             yield from term.attrs
 
 
-@lru_cache(maxsize=None)
+@cache
 def probes(op: Op) -> tuple[tuple[Any, ...], ...]:
     """Dtypes of operands and results, for each dtype that all operands can have."""
     assert op.promote is not None and op.arity is not None
@@ -75,14 +85,16 @@ def probes(op: Op) -> tuple[tuple[Any, ...], ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=None)
+@cache
 def dtype_groups(op: Op) -> tuple[int, ...]:
     """For each operand, then each result: the first of them that always has the same dtype."""
-    columns = list(zip(*probes(op), strict=True)) or [()] * ((op.arity or 0) + op.results)
-    return tuple(columns.index(c) for c in columns)
+    columns = list(zip(*probes(op), strict=True))
+    assert op.arity is not None
+    places = op.arity + op.results
+    return tuple(columns.index(c) for c in columns) if columns else tuple(range(places))
 
 
-@lru_cache(maxsize=None)
+@cache
 def principal(op: Op) -> int | None:
     """The operand whose dtype tells the versions of an operator apart, or None where there is one version."""
     if isinstance(op.body, KINDLESS) or not op.arity:
@@ -93,7 +105,7 @@ def principal(op: Op) -> int | None:
     return next((k for k, c in enumerate(columns) if len({d.kind for d in c}) > 1), 0)
 
 
-@lru_cache(maxsize=None)
+@cache
 def kinds_of(op: Op) -> str:
     """The kinds of dtype that the principal operand can have."""
     position = principal(op)
@@ -141,7 +153,7 @@ class Classes:
         elif op.promote is not None and op.results == 1:
             for key, first in zip(keys, dtype_groups(op), strict=True):
                 self._union(keys[first], key)
-            if self._alike == "dtype":
+            if self._alike == "dtype" and probes(op):
                 for key, column in zip(keys, zip(*probes(op), strict=True), strict=True):
                     if len({d.kind for d in column}) == 1:
                         self.fixed[self.find(key)] = column[0].kind

@@ -23,6 +23,7 @@ from egtensor.rules.egraph import (
     EGraph,
     Engine,
     RunReport,
+    after_fork,
     constructors_of,
     insert,
 )
@@ -239,5 +240,10 @@ def _forget_all() -> None:
     _engines.kept.clear()
 
 
+def _after_fork() -> None:
+    after_fork(_engines.kept.values())
+    _forget_all()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+    os.register_at_fork(after_in_child=_after_fork)

@@ -180,7 +180,7 @@ def fold_answer(op: Op, principal: int) -> Answer:
     def answer(ids: Interner, args: tuple[int, ...]) -> int | None:
         assert op.arity is not None
         dtype, result = _tensor(ids, args[3]).dtype, _tensor(ids, args[4]).dtype
-        attrs = {name: ids.attributes[args[5]] for name in op.attrs}
+        attrs = dict.fromkeys(op.attrs, ids.attributes[args[5]])
         dtypes = op.promote(op.name, (dtype,) * op.arity) if op.promote else (dtype,)
         if dtypes[principal] != dtype:
             return None
