@@ -90,7 +90,7 @@ def dtype_groups(op: Op) -> tuple[int, ...]:
     """For each operand, then each result: the first of them that always has the same dtype."""
     columns = list(zip(*probes(op), strict=True))
     assert op.arity is not None
-    places = op.arity + op.results
+    places = (op.arity or 0) + (op.results or 1)
     return tuple(columns.index(c) for c in columns) if columns else tuple(range(places))
 
 
