@@ -14,6 +14,7 @@ from egtensor.kernels.plan import (
     Bounds,
     Buffer,
     Call,
+    Check,
     Cond,
     Kernel,
     KernelPlan,
@@ -150,8 +151,31 @@ class _Renderer:
                 for line in CallText(region, self.sizes, self.helpers).lines():
                     self._put(depth, line)
                 self.needs_blas |= region.routine in NEEDS_BLAS
-            case Loop() | Cond():
-                raise AssertionError(f"{type(region).__name__} has no C text")
+            case Loop():
+                self._loop(region, depth)
+            case Cond():
+                condition = region.condition
+                place = self.sizes.text(condition.offset)
+                self._put(depth, f"if (e->{condition.buffer.name}[{place}]) {{")
+                self._region(region.then, depth + 1)
+                self._put(depth, "} else {")
+                self._region(region.otherwise, depth + 1)
+                self._put(depth, "}")
+
+    def _loop(self, loop: Loop, depth: int) -> None:
+        turn = self.sizes.name(loop.counter)
+        self._put(
+            depth, f"for (int64_t {turn} = 0; {turn} < {self.sizes.text(loop.trip)}; ++{turn}) {{"
+        )
+        self._put(depth + 1, f"e->{turn} = {turn};")
+        self._region(loop.body, depth + 1)
+        for now, later in loop.swaps:
+            t = c_type(now.dtype)
+            self._put(depth + 1, f"{t} *const {later.name} = e->{now.name};")
+            self._put(
+                depth + 1, f"e->{now.name} = e->{later.name}, e->{later.name} = {later.name};"
+            )
+        self._put(depth, "}")
 
     def _check_error(self, depth: int, bounds: list[Bounds]) -> None:
         if bounds:

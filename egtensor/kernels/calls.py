@@ -22,12 +22,13 @@ def strided(shared: Lowering, place: int) -> Strided:
         source = shared.flows[view.args[0]]
         indices = axis_indices(view, source)
         if indices is None:
-            access = linear(shared.buffers[view.args[0]], row_major(view.shape), index, rank)
+            m = shared.memory[view.args[0]]
+            access = linear(m.buffer, row_major(view.shape), index, rank, m.offset)
             return Strided(access.buffer, flow.shape, access.coefficients, access.offset)
         index = compose(indices, index)
         current = view.args[0]
-    base = shared.flows[current]
-    access = linear(shared.buffers[current], row_major(base.shape), index, rank)
+    m = shared.memory[current]
+    access = linear(m.buffer, m.strides, index, rank, m.offset)
     return Strided(access.buffer, flow.shape, access.coefficients, access.offset)
 
 
@@ -54,8 +55,4 @@ def call_of(shared: Lowering, place: int) -> Call:
 def _results(shared: Lowering, place: int) -> tuple[Strided, ...]:
     """The buffers of the results, of the step itself or its items."""
     several = isinstance(shared.flows[place].step.type, tuple)
-    buffers = [shared.buffers[p] for p in (shared.parts[place] if several else [place])]
-    shapes = [b.shape for b in buffers] if several else [shared.flows[place].shape]
-    return tuple(
-        Strided(b, shape, row_major(shape)) for b, shape in zip(buffers, shapes, strict=True)
-    )
+    return tuple(shared.memory[p] for p in (shared.parts[place] if several else [place]))

@@ -46,6 +46,7 @@ class Flow:
     base     the solid step that a virtual one reads
     kept     for each solid axis of the base, the axis here that runs along it; None: a general index
     cost     of one element when it is computed where it is read
+    scattered  a source whose elements do not lie in row-major order
     """
 
     step: Step
@@ -58,6 +59,7 @@ class Flow:
     base: int
     kept: tuple[int, ...] | None
     cost: float = 0.0
+    scattered: bool = False
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class Flows:
                     (place,),
                     made,
                     flow.solid,
-                )  # fmt: skip
+                )
             )
             self.order.append(made)
             if fresh:
@@ -96,8 +98,11 @@ class Flows:
         return self.copies[place]
 
 
-def analyse(program: Program, sizes: Sizes) -> Flows:
-    """One Flow per step."""
+def analyse(program: Program, sizes: Sizes, scattered: frozenset[int] = frozenset()) -> Flows:
+    """One Flow per step.
+
+    scattered  serial numbers of inputs that do not lie in memory contiguously
+    """
     flows = Flows([], [], {})
     solids: dict[Shape, tuple[tuple[int, ...], Shape]] = {}
     for place, step in enumerate(program.steps):
@@ -111,6 +116,8 @@ def analyse(program: Program, sizes: Sizes) -> Flows:
         flows.all.append(Flow(step, role, type_.dtype, shape, solid, domain, args, place, solid))
     for place in range(len(program.steps)):
         flow = flows.all[place]
+        if flow.role == "source" and flow.step.attributes.get("serial") in scattered:
+            flow.scattered = True
         if flow.role == "virtual":
             _resolve(flow, flows)
         elif flow.role == "point":
@@ -211,7 +218,7 @@ def _resolve(flow: Flow, flows: Flows) -> None:
         flow.args = (_reshaped(flow.args[0], flows.all),)
     operand = flows.all[flow.args[0]]
     indices = axis_indices(flow, operand)
-    if indices is None and operand.role in ("virtual", "inline", "leaf"):
+    if indices is None and (operand.scattered or operand.role in ("virtual", "inline", "leaf")):
         flow.args = (flows.copy(flow.args[0]),)
         operand = flows.all[flow.args[0]]
     flow.cost, flow.base = operand.cost, operand.base

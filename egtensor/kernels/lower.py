@@ -18,6 +18,7 @@ from egtensor.kernels.plan import (
     Site,
     Slot,
     Store,
+    Strided,
     loads,
     terms_of,
 )
@@ -35,10 +36,14 @@ class Lowering:
     """What all kernels of a plan share: the steps, their clusters, their buffers and error sites."""
 
     def __init__(
-        self, flows: list[Flow], clusters: Clusters, sizes: Sizes, buffers: dict[int, Buffer],
+        self,
+        flows: list[Flow],
+        clusters: Clusters,
+        sizes: Sizes,
+        memory: dict[int, Strided],
         sites: list[Site],
-    ) -> None:  # fmt: skip
-        self.flows, self.clusters, self.sizes, self.buffers = flows, clusters, sizes, buffers
+    ) -> None:
+        self.flows, self.clusters, self.sizes, self.memory = flows, clusters, sizes, memory
         self.sites = sites
         self._bound: dict[tuple[int, int], int] = {}
         self.parts: dict[int, list[int]] = {}
@@ -84,7 +89,7 @@ class Reader:
 
     def __init__(self, shared: Lowering, axes: tuple[Extent, ...]) -> None:
         self.shared, self.axes = shared, axes
-        self.flows, self.buffers = shared.flows, shared.buffers
+        self.flows, self.memory = shared.flows, shared.memory
         self.memo: dict[tuple[int, Index], Term] = {}
 
     def at(self, place: int, index: Index) -> Term:
@@ -105,15 +110,16 @@ class Reader:
             case "virtual":
                 return self._view(flow, index)
             case _:
-                return self.member(place, flow) or self._load(self.buffers[place], flow, index)
+                return self.member(place, flow) or operand(self.access(place, index), flow.dtype)
 
     def member(self, place: int, flow: Flow) -> Term | None:
         """The value of a step that the same kernel computes."""
         return None
 
-    def _load(self, buffer: Buffer, flow: Flow, index: Index) -> Term:
-        access = linear(buffer, row_major(flow.shape), index, len(self.axes))
-        return operand(access, flow.dtype)
+    def access(self, place: int, index: Index) -> Access:
+        """An element of the memory of a step."""
+        m = self.memory[place]
+        return linear(m.buffer, m.strides, index, len(self.axes), m.offset)
 
     def _leaf(self, flow: Flow, index: Index) -> Term:
         body = flow.step.op.body
@@ -150,7 +156,9 @@ class Reader:
         indices = axis_indices(flow, source)
         if indices is not None:
             return self.at(flow.args[0], compose(indices, index))
-        return self._load(self.buffers[flow.args[0]], flow, index)
+        m = self.memory[flow.args[0]]
+        access = linear(m.buffer, row_major(flow.shape), index, len(self.axes), m.offset)
+        return operand(access, flow.dtype)
 
     def _expand(self, place: int, flow: Flow, index: Index) -> Term:
         """The term of a step that is computed element by element."""
@@ -256,7 +264,7 @@ class _Writer(Reader):
             reductions = [p for p in rows.get(phase + 1, ()) if self.flows[p].role == "reduce"]
             if reductions or phase in fulls:
                 phases.append(self._inner_phase(fulls.get(phase, []), reductions))
-            stored = [p for p in reductions if p in self.buffers]
+            stored = [p for p in reductions if p in self.memory]
             if stored:
                 phases.append(self._store_rows(stored))
         kernel = Kernel(
@@ -299,7 +307,7 @@ class _Writer(Reader):
                     continue
                 phases = {cluster.row[place] - 1}
             else:
-                if len(needed[place]) > 1 and (cost[place] > KEEP or place in self.buffers):
+                if len(needed[place]) > 1 and (cost[place] > KEEP or place in self.memory):
                     self.keepers.add(place)
                     needed[place] = {cluster.full[place]}
                 phases = needed[place]
@@ -317,7 +325,7 @@ class _Writer(Reader):
 
     def _keep(self, needed: dict[int, set[int]]) -> None:
         for place in sorted(self.keepers):
-            if place not in self.buffers:
+            if place not in self.memory:
                 inner = tuple(self.axes[self._rows() :])
                 self.kept[place] = Buffer(
                     f"{self.name}_row{place}", "scratch", self.flows[place].dtype, (product(inner),)
@@ -338,9 +346,8 @@ class _Writer(Reader):
             if place in self.kept:
                 access = self._at_kept(place)
                 stores.append(Store(access, term))
-            if place in self.buffers:
-                access = linear(self.buffers[place], row_major(flow.shape), index, len(self.axes))
-                stores.append(Store(access, term))
+            if place in self.memory:
+                stores.append(Store(self.access(place, index), term))
         return Phase(
             inner=True,
             stores=tuple(stores),
@@ -380,7 +387,7 @@ class _Writer(Reader):
             flow = self.flows[place]
             term = self._define(place, flow, self.identity(flow, True))
             lets.append((self._new_slot(place, flow.dtype), term))
-        stores = [s for p in places if p in self.buffers for s in self._row_stores(p)]
+        stores = [s for p in places if p in self.memory for s in self._row_stores(p)]
         return Phase(inner=False, lets=tuple(lets), stores=tuple(stores))
 
     def _store_rows(self, places: list[int]) -> Phase:
@@ -389,8 +396,7 @@ class _Writer(Reader):
     def _row_stores(self, place: int) -> list[Store]:
         flow = self.flows[place]
         index = self.identity(flow, True)
-        access = linear(self.buffers[place], row_major(flow.shape), index, len(self.axes))
-        return [Store(access, operand(Slot(self.slot_of[place]), flow.dtype))]
+        return [Store(self.access(place, index), operand(Slot(self.slot_of[place]), flow.dtype))]
 
 
 def coalesce(kernel: Kernel) -> Kernel:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from egtensor.kernels.plan import Buffer, Region, Seq, reads, writes
+from egtensor.kernels.plan import Buffer, Seq, reads, regions, writes
 from egtensor.lang.dims import Extent
 
 
 def bins(body: Seq, buffers: tuple[Buffer, ...]) -> tuple[tuple[Buffer, int], ...]:
     """Give each temporary a bin; a bin is free again after the last region that reads its tenant."""
-    order = [(set(reads(part)), set(writes(part))) for part in map(_whole, body.body)]
+    order = [
+        (
+            {b for r in regions(part) for b in reads(r)},
+            {b for r in regions(part) for b in writes(r)},
+        )
+        for part in body.body
+    ]
     last: dict[Buffer, int] = {}
     for time, (read, written) in enumerate(order):
         for buffer in read | written:
@@ -32,11 +38,3 @@ def bins(body: Seq, buffers: tuple[Buffer, ...]) -> tuple[tuple[Buffer, int], ..
             if last[buffer] == time:
                 free.setdefault((buffer.dtype.itemsize, buffer.size), []).append(place[buffer])
     return tuple(place.items())
-
-
-class _Everything:
-    """The buffers that a region and all regions inside it touch."""
-
-
-def _whole(region: Region) -> Region:
-    return region

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from egtensor.kernels.flow import Flow, step_cost
-from egtensor.kernels.indexing import ORIGIN, Index, along, linear, row_major
+from egtensor.kernels.indexing import ORIGIN, Index, along, linear
 from egtensor.kernels.lower import Lowering, Reader, coalesce
 from egtensor.kernels.plan import Kernel, Phase, Reduction, Slot, Store
-from egtensor.lang.dims import Extent, Shape
+from egtensor.lang.dims import Extent
 from egtensor.lang.number import Number
 from egtensor.lang.op import Prefix, Scatter
 from egtensor.lang.scalar import operand
@@ -23,15 +23,15 @@ def solid_index(flow: Flow) -> Index:
 
 
 def copy_kernel(
-    shared: Lowering, name: str, source: int, target: int, offset: Extent, shape: Shape
+    shared: Lowering, name: str, source: int, target: int, offset: Extent = 0
 ) -> Kernel:
-    """Write a step into the buffer of another, from ``offset`` on, in rows of ``shape``."""
+    """Write a step into the memory of another, from ``offset`` on."""
     flow = shared.flows[source]
     reader = Reader(shared, flow.domain)
     index = solid_index(flow)
     term = reader.at(source, index)
-    buffer = shared.buffers[target]
-    access = linear(buffer, row_major(shape), index, len(flow.domain), offset)
+    m = shared.memory[target]
+    access = linear(m.buffer, m.strides, index, len(flow.domain), m.offset + offset)
     phase = Phase(inner=True, stores=(Store(access, term),))
     note = shared.flows[target].step.op.name
     return coalesce(Kernel(name, flow.domain, len(flow.domain), (phase,), note=note))
@@ -41,11 +41,11 @@ def join_kernels(shared: Lowering, name: str, place: int) -> list[Kernel]:
     """One kernel for each operand of a join."""
     flow = shared.flows[place]
     axis = flow.step.attributes["axis"]
-    stride = row_major(flow.shape)[axis]
+    stride = shared.memory[place].strides[axis]
     start: Extent = 0
     kernels = []
     for k, part in enumerate(flow.args):
-        kernels.append(copy_kernel(shared, f"{name}_{k}", part, place, start * stride, flow.shape))
+        kernels.append(copy_kernel(shared, f"{name}_{k}", part, place, start * stride))
         start = start + shared.flows[part].shape[axis]
     return kernels
 
@@ -61,13 +61,13 @@ def scatter_kernels(shared: Lowering, name: str, place: int) -> list[Kernel]:
     index = solid_index(source)
     term = reader.at(updates, index)
     at = reader.indirect(place, flow.shape, tuple(arrays), index, flow.step.attributes)
-    access = linear(shared.buffers[place], row_major(flow.shape), at, len(source.domain))
+    access = reader.access(place, at)
     phase = Phase(inner=True, stores=(Store(access, term, body.prim),))
     rows = max(0, len(source.domain) - 1)
     kernel = Kernel(
         f"{name}_add", source.domain, rows, (phase,), serial=True, note=flow.step.op.name
     )
-    return [copy_kernel(shared, name, base, place, 0, flow.shape), kernel]
+    return [copy_kernel(shared, name, base, place), kernel]
 
 
 def prefix_kernel(shared: Lowering, name: str, place: int) -> Kernel:
@@ -86,8 +86,7 @@ def prefix_kernel(shared: Lowering, name: str, place: int) -> Kernel:
     index = tuple(at)
     reader = Reader(shared, axes)
     term = reader.at(flow.args[0], index)
-    buffer = shared.buffers[place]
-    access = linear(buffer, row_major(flow.shape), index, len(axes))
+    access = reader.access(place, index)
     number = Number.of(NEUTRAL[body.prim])
     phase = Phase(
         inner=True,
@@ -101,3 +100,13 @@ def prefix_kernel(shared: Lowering, name: str, place: int) -> Kernel:
         work=1.0 + step_cost(flow), note=flow.step.op.name,
     )  # fmt: skip
     return coalesce(kernel)
+
+
+def copy_memory(name: str, source: Strided, target: Strided) -> Kernel:
+    """Copy one view of memory to another of the same shape."""
+    index = tuple(along(k) for k in range(len(source.shape)))
+    rank = len(index)
+    read = linear(source.buffer, source.strides, index, rank, source.offset)
+    written = linear(target.buffer, target.strides, index, rank, target.offset)
+    phase = Phase(inner=True, stores=(Store(written, operand(read, source.buffer.dtype)),))
+    return coalesce(Kernel(name, source.shape, rank, (phase,), note="copy"))

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from egtensor.errors import VerifyError
 from egtensor.kernels.target import Site
-from egtensor.lang.dims import Extent, Shape, product
+from egtensor.lang.dims import Extent, Shape, Size, product
 from egtensor.lang.number import Number
 from egtensor.lang.scalar import Term
 from egtensor.lang.types import DType
@@ -192,23 +192,21 @@ class Seq:
 class Loop:
     """``body`` for ``counter`` = 0, 1, ... ``trip`` - 1.
 
-    swaps  pairs of carried buffers exchanged after each turn
-    until  a boolean of one element that ends the loop when it holds
+    counter  a size, so that indices into sequences can mention it
+    swaps    pairs of buffers of one shape that change roles after each turn
     """
 
-    counter: Buffer
+    counter: Size
     trip: Extent
     body: Seq
     swaps: tuple[tuple[Buffer, Buffer], ...] = ()
-    until: Buffer | None = None
-    turns: Buffer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cond:
     """One of two regions, by a boolean of one element."""
 
-    condition: Buffer
+    condition: Strided
     then: Seq
     otherwise: Seq
 
@@ -303,10 +301,8 @@ def reads(region: Region) -> Iterator[Buffer]:
         case Call():
             yield from (operand.buffer for operand in region.operands)
         case Cond():
-            yield region.condition
-        case Loop():
-            yield from (b for b in (region.until,) if b is not None)
-        case Seq():
+            yield region.condition.buffer
+        case Loop() | Seq():
             pass
 
 
@@ -318,9 +314,7 @@ def writes(region: Region) -> Iterator[Buffer]:
                 yield from (store.access.buffer for store in phase.stores)
         case Call():
             yield from (result.buffer for result in region.results)
-        case Loop():
-            yield region.counter
-        case Seq() | Cond():
+        case Loop() | Seq() | Cond():
             pass
 
 
@@ -335,6 +329,8 @@ def verify(plan: KernelPlan) -> KernelPlan:
             if buffer not in written and buffer not in fresh:
                 raise _broken(f"{buffer} is read before it is written")
         written |= fresh
+        if isinstance(region, Loop):
+            written |= {b for pair in region.swaps for b in pair if pair[0] in written}
     for output in plan.outputs:
         if output not in written:
             raise _broken(f"{output} is never written")
@@ -386,7 +382,7 @@ def _show(region: Region, indent: str) -> list[str]:
             return [f"{indent}loop {region.trip}:", *_show(region.body, indent + "  ")]
         case Cond():
             return [
-                f"{indent}if {region.condition.name}:",
+                f"{indent}if {region.condition.buffer.name}:",
                 *_show(region.then, indent + "  "),
                 f"{indent}else:",
                 *_show(region.otherwise, indent + "  "),

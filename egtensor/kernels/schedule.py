@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
+from typing import Any
 
-from egtensor.extract.program import Program
-from egtensor.kernels.calls import call_of
+from egtensor.extract.program import Program, from_exprs
+from egtensor.kernels.calls import call_of, strided
 from egtensor.kernels.flow import Flows, analyse
 from egtensor.kernels.fuse import Cluster, Clusters
+from egtensor.kernels.indexing import row_major
 from egtensor.kernels.lower import Lowering
 from egtensor.kernels.memory import bins
-from egtensor.kernels.moves import join_kernels, prefix_kernel, scatter_kernels
+from egtensor.kernels.moves import copy_memory, join_kernels, prefix_kernel, scatter_kernels
 from egtensor.kernels.plan import (
     Buffer,
+    BufferKind,
     Call,
     Check,
+    Cond,
     Kernel,
     KernelPlan,
+    Loop,
     Region,
     Seq,
     Site,
+    Strided,
     reads,
     regions,
     writes,
 )
 from egtensor.kernels.sizes import unify
-from egtensor.lang.dims import Extent, as_size, estimate, product, sizes_of
+from egtensor.lang.dims import Extent, Shape, as_size, estimate, product, size, sizes_of
 from egtensor.lang.op import Leaf, Reshape
+from egtensor.lang.op import Region as RegionBody
+from egtensor.lang.subgraph import SubGraph
+from egtensor.lang.types import DType
 
 # of one thread of the machine that benchmarks/calibrate_costs.py measured
 ADDITIONS = 1e10  # float32 additions per second
@@ -37,7 +47,7 @@ START = 5e-8  # seconds to start a kernel
 
 def schedule(program: Program) -> KernelPlan:
     """Turn a program into kernels over buffers."""
-    return _Scheduler(program).plan()
+    return Scheduler(program).plan()
 
 
 def plan_cost(plan: KernelPlan) -> float:
@@ -54,38 +64,72 @@ def plan_cost(plan: KernelPlan) -> float:
     return seconds
 
 
-class _Scheduler:
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.sizes = unify(program)
-        analysed = analyse(program, self.sizes)
+class Scheduler:
+    """The schedule of one program, or of a program inside it.
+
+    prefix   what names of buffers and kernels begin with
+    parent   the scheduler of the program around this one
+    memory   of the inputs of an inner program, by serial number
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        prefix: str = "",
+        parent: Scheduler | None = None,
+        memory: dict[int, Strided] | None = None,
+    ) -> None:
+        self.program, self.prefix, self.bound = program, prefix, memory or {}
+        self.sizes = unify(program, parent.sizes if parent else None)
+        scattered = (k for k, m in self.bound.items() if m.strides != row_major(m.shape))
+        analysed = analyse(program, self.sizes, frozenset(scattered))
         self.flows = analysed.all
         self.results = self._results(analysed)
         self.clusters = Clusters(analysed)
-        self.buffers: dict[int, Buffer] = {}
+        self.memory: dict[int, Strided] = {}
+        self.sites: list[Site] = parent.sites if parent else []
+        self.buffers: dict[Buffer, None] = parent.buffers if parent else {}
         self.inputs = self._input_buffers()
-        self.sites: list[Site] = []
 
     def plan(self) -> KernelPlan:
-        outputs = self._output_buffers()
-        self._temporaries()
-        lowering = Lowering(self.flows, self.clusters, self.sizes, self.buffers, self.sites)
-        lowering.parts = self._parts()
-        body: list[Region] = []
-        for number, cluster in enumerate(self._ordered()):
-            body += _regions_of(lowering, cluster, f"k{number}")
-        regions = Seq(tuple(body))
-        scratch = [b for r in body for b in getattr(r, "scratch", ())]
-        buffers = (*dict.fromkeys((*self.inputs, *self.buffers.values(), *scratch)),)
+        """The plan of a whole program."""
+        outputs = tuple(
+            Buffer(f"y{j}", "output", t.dtype, self.sizes.shape(t.shape), j)
+            for j, t in enumerate(self.program.steps[r].tensor for r in self.program.results)
+        )
+        self.buffers.update(dict.fromkeys((*self.inputs, *outputs)))
+        body = self.body([whole(b) for b in outputs])
+        buffers = tuple(self.buffers)
         return KernelPlan(
-            body=regions,
+            body=body,
             inputs=self.inputs,
             outputs=outputs,
             buffers=buffers,
             checks=self._checks(),
             sites=tuple(self.sites),
-            place=bins(regions, buffers),
+            place=bins(body, buffers),
         )
+
+    def body(self, outputs: Sequence[Strided]) -> Seq:
+        """The regions that compute the results into given memory."""
+        for place, m in zip(self.results, outputs, strict=True):
+            shape = self.flows[place].shape
+            self.memory[place] = Strided(m.buffer, shape, row_major(shape), m.offset)
+        self._temporaries()
+        lowering = Lowering(self.flows, self.clusters, self.sizes, self.memory, self.sites)
+        lowering.parts = self._parts()
+        body: list[Region] = []
+        for number, cluster in enumerate(self._ordered()):
+            body += self._regions_of(lowering, cluster, f"{self.prefix}k{number}")
+        scratch = [b for r in body for b in getattr(r, "scratch", ())]
+        self.buffers.update(dict.fromkeys(scratch))
+        return Seq(tuple(body))
+
+    def _new(self, name: str, kind: BufferKind, dtype: DType, shape: Shape, **more: Any) -> Buffer:
+        """A new buffer of the plan."""
+        buffer = Buffer(f"{self.prefix}{name}", kind, dtype, shape, **more)
+        self.buffers[buffer] = None
+        return buffer
 
     def _input_buffers(self) -> tuple[Buffer, ...]:
         """Buffers of all inputs by position; a program without ``inputs`` is numbered as it reads them."""
@@ -94,7 +138,6 @@ class _Scheduler:
             for k, t in enumerate(self.program.inputs)
         }
         numbers: dict[int, int] = {}
-        constants = 0
         for place, flow in enumerate(self.flows):
             if flow.role != "source":
                 continue
@@ -102,16 +145,19 @@ class _Scheduler:
             assert isinstance(body, Leaf)
             if body.kind == "constant":
                 data = flow.step.attributes["data"]
-                self.buffers[place] = Buffer(
-                    f"c{constants}", "constant", flow.dtype, flow.shape, constants, data
+                name = f"c{place}"
+                self.memory[place] = whole(
+                    self._new(name, "constant", flow.dtype, flow.shape, data=data)
                 )
-                constants += 1
                 continue
             serial = flow.step.attributes["serial"]
+            if serial in self.bound:
+                self.memory[place] = self.bound[serial]
+                continue
             k = serial if self.program.inputs else numbers.setdefault(serial, len(numbers))
             if k not in found:
                 found[k] = Buffer(f"x{k}", "input", flow.dtype, flow.step.tensor.shape, k)
-            self.buffers[place] = found[k]
+            self.memory[place] = Strided(found[k], flow.shape, row_major(flow.shape))
         return tuple(found[k] for k in sorted(found))
 
     def _results(self, flows: Flows) -> list[int]:
@@ -134,31 +180,25 @@ class _Scheduler:
             flow = self.flows[place]
         return None if flow.role in ("virtual", "source", "leaf", "inline", "multi") else place
 
-    def _output_buffers(self) -> tuple[Buffer, ...]:
-        outputs: list[Buffer] = []
-        for j, (place, result) in enumerate(zip(self.results, self.program.results, strict=True)):
-            flow = self.flows[place]
-            shape = self.sizes.shape(self.program.steps[result].tensor.shape)
-            buffer = Buffer(f"y{j}", "output", flow.dtype, shape, j)
-            self.buffers[place] = buffer
-            outputs.append(buffer)
-        return tuple(outputs)
-
     def _temporaries(self) -> None:
-        """Give a buffer to each step that is read outside its own kernel."""
+        """Give memory to each step that is read outside its own kernel."""
         for reader, operands in self.clusters.operands.items():
             home = self.clusters.cluster(reader)
             for o in operands:
-                if o.base in self.buffers or o.base not in self.clusters.of:
+                if o.base in self.memory or o.base not in self.clusters.of:
                     continue
                 if not home.loops or self.clusters.cluster(o.base) is not home:
                     flow = self.flows[o.base]
-                    self.buffers[o.base] = Buffer(
-                        f"tmp{o.base}", "temporary", flow.dtype, flow.shape
+                    name = f"tmp{o.base}"
+                    self.memory[o.base] = whole(
+                        self._new(name, "temporary", flow.dtype, flow.shape)
                     )
 
     def _parts(self) -> dict[int, list[int]]:
-        """For each routine with several results, the step that stands for each; all get buffers."""
+        """For each step with several results, the step that stands for each; a negative one for none.
+
+        All results of routines get memory.
+        """
         parts: dict[int, dict[int, int]] = {}
         for place, flow in enumerate(self.flows):
             if flow.role == "part":
@@ -168,12 +208,14 @@ class _Scheduler:
             flow = self.flows[call]
             assert isinstance(flow.step.type, tuple)
             for k, type_ in enumerate(flow.step.type):
-                place = found.get(k, -1 - len(self.buffers))
+                place = found.get(k, -1)
+                if place < 0 or (place not in self.memory and flow.role == "call"):
+                    place = place if place >= 0 else -1 - len(self.buffers)
                 made.setdefault(call, []).append(place)
-                if place not in self.buffers:
+                if place not in self.memory and (flow.role == "call" or place >= 0):
                     shape = self.sizes.shape(type_.shape)
                     name = f"tmp{call}_{k}"
-                    self.buffers[place] = Buffer(name, "temporary", type_.dtype, shape)
+                    self.memory[place] = whole(self._new(name, "temporary", type_.dtype, shape))
         return made
 
     def _ordered(self) -> list[Cluster]:
@@ -246,23 +288,113 @@ class _Scheduler:
                 checks.append(Check(0, extent, len(self.sites), (b.position, axis)))
         return checks
 
+    def _regions_of(self, lowering: Lowering, cluster: Cluster, name: str) -> list[Region]:
+        """What computes a cluster."""
+        if cluster.loops:
+            return [lowering.kernel(cluster, name)]
+        (place,) = cluster.full
+        match lowering.flows[place].role:
+            case "prefix":
+                return [prefix_kernel(lowering, name, place)]
+            case "join":
+                return [*join_kernels(lowering, name, place)]
+            case "scatter":
+                return [*scatter_kernels(lowering, name, place)]
+            case "call":
+                return [call_of(lowering, place)]
+            case "region":
+                return self._nested(lowering, place, name)
+            case role:
+                raise AssertionError(f"no code for {role}")
 
-def _regions_of(lowering: Lowering, cluster: Cluster, name: str) -> list[Region]:
-    """What computes a cluster."""
-    if cluster.loops:
-        return [lowering.kernel(cluster, name)]
-    (place,) = cluster.full
-    match lowering.flows[place].role:
-        case "prefix":
-            return [prefix_kernel(lowering, name, place)]
-        case "join":
-            return [*join_kernels(lowering, name, place)]
-        case "scatter":
-            return [*scatter_kernels(lowering, name, place)]
-        case "call":
-            return [call_of(lowering, place)]
-        case role:
-            raise AssertionError(f"no code for {role}")
+    def _nested(self, lowering: Lowering, place: int, name: str) -> list[Region]:
+        flow = self.flows[place]
+        body = flow.step.op.body
+        assert isinstance(body, RegionBody)
+        operands = [strided(lowering, a) for a in flow.args]
+        if body.kind == "cond":
+            return [self._cond(lowering, place, name, operands)]
+        return self._loop(lowering, place, name, operands)
+
+    def _inner(
+        self, graph: SubGraph, prefix: str, inputs: Sequence[Strided], outputs: Sequence[Strided]
+    ) -> Seq:
+        """The regions of a sub-program."""
+        memory = {x.attrs[0]: m for x, m in zip(graph.inputs, inputs, strict=True)}
+        return Scheduler(from_exprs(graph.outputs), prefix, self, memory).body(outputs)
+
+    def _cond(self, lowering: Lowering, place: int, name: str, operands: list[Strided]) -> Region:
+        attributes = self.flows[place].step.attributes
+        outputs = [self._part(lowering, place, k) for k in range(len(lowering.parts[place]))]
+        then, other = (
+            self._inner(attributes[side], f"{name}_{side}_", operands[1:], outputs)
+            for side in ("then", "other")
+        )
+        return Cond(operands[0], then, other)
+
+    def _part(self, lowering: Lowering, place: int, k: int) -> Strided:
+        """The memory of one result; some of its own where no step reads it."""
+        part = lowering.parts[place][k]
+        if part not in self.memory:
+            types = self.flows[place].step.type
+            assert isinstance(types, tuple)
+            shape = self.sizes.shape(types[k].shape)
+            return whole(self._new(f"tmp{place}_{k}", "temporary", types[k].dtype, shape))
+        return self.memory[part]
+
+    def _loop(
+        self, lowering: Lowering, place: int, name: str, operands: list[Strided]
+    ) -> list[Region]:
+        attributes = self.flows[place].step.attributes
+        graph: SubGraph = attributes["body"]
+        n, m = attributes["n_carries"], attributes["n_sequences"]
+        counter = size(f"{name}_turn")
+        turn = as_size(counter)
+        assert turn is not None
+        swaps, before, inputs, outputs, after = [], [], [], [], []
+        for k, given in enumerate(operands):
+            if k < n:
+                shape = self.sizes.shape(graph.inputs[k].shape)
+                now, later = (
+                    self._new(f"{name}_{word}{k}", "temporary", given.buffer.dtype, shape)
+                    for word in ("now", "next")
+                )
+                swaps.append((now, later))
+                before.append(copy_memory(f"{name}_start{k}", given, whole(now)))
+                inputs.append(whole(now))
+                outputs.append(whole(later))
+                if lowering.parts[place][k] in self.memory:
+                    final = self.memory[lowering.parts[place][k]]
+                    after.append(copy_memory(f"{name}_end{k}", whole(now), final))
+            elif k < n + m:
+                inputs.append(_element(given, counter))
+            else:
+                inputs.append(given)
+        for k, y in enumerate(graph.outputs[n:], n):
+            if lowering.parts[place][k] in self.memory:
+                outputs.append(_element(self.memory[lowering.parts[place][k]], counter))
+            else:
+                shape = self.sizes.shape(y.shape)
+                unused = self._new(f"{name}_unused{k}", "temporary", y.dtype, shape)
+                outputs.append(whole(unused))
+        body = self._inner(graph, f"{name}_", inputs, outputs)
+        trip = self.sizes.extent(attributes["extent"])
+        return [*before, Loop(turn, trip, body, tuple(swaps)), *after]
+
+
+def _element(sequence: Strided, counter: Extent) -> Strided:
+    """The element of a sequence that a turn sees."""
+    return Strided(
+        sequence.buffer,
+        sequence.shape[1:],
+        sequence.strides[1:],
+        sequence.offset + counter * sequence.strides[0],
+    )
+
+
+def whole(buffer: Buffer) -> Strided:
+    """All of a buffer."""
+    return Strided(buffer, buffer.shape, row_major(buffer.shape))
 
 
 def _plain(extent: Extent) -> str:

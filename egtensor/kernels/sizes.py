@@ -65,9 +65,14 @@ class Sizes:
         return type_ if shape is type_.shape else TensorType(type_.dtype, shape)
 
 
-def unify(program: Program) -> Sizes:
-    """Collect the equalities of the program, and those that the type rules of its steps imply."""
+def unify(program: Program, outer: Sizes | None = None) -> Sizes:
+    """Collect the equalities of the program, and those that the type rules of its steps imply.
+
+    outer  those of the program around it
+    """
     sizes = Sizes()
+    if outer is not None:
+        sizes.solved = dict(outer.solved)
     for a, b, line in program.equalities:
         sizes.equate(a, b, line)
     for step in program.steps:

@@ -15,9 +15,9 @@ from egtensor.extract.program import Program, from_exprs
 from egtensor.kernels.plan import KernelPlan, verify
 from egtensor.kernels.schedule import schedule
 from egtensor.kernels.target import Source
-from egtensor.lang.dims import Dim, Size, as_size, evaluate
-from egtensor.lang.expr import Expr, fold, make
+from egtensor.lang.expr import Expr, make
 from egtensor.lang.facts import NOTHING
+from egtensor.lang.interpret import interpret
 from egtensor.lang.op import OPS
 from egtensor.lang.types import TensorType
 from egtensor.lang.unify import unify
@@ -70,37 +70,6 @@ def compiled(
     )
 
 
-def reference(roots: Sequence[Expr], values: dict[Expr, Array]) -> list[Array]:
-    """The meaning of expressions, operator by operator, in NumPy."""
-    env: dict[Size, int] = {}
-    for i, value in values.items():
-        for extent, n in zip(i.shape, value.shape, strict=True):
-            size = as_size(extent)
-            if size is not None:
-                env[size] = n
-
-    def known(attribute: Any) -> Any:
-        match attribute:
-            case Dim():
-                return evaluate(attribute, env)
-            case TensorType(dtype, shape):
-                return TensorType(dtype, tuple(map(known, shape)))
-            case tuple():
-                return tuple(map(known, attribute))
-            case _:
-                return attribute
-
-    def node(expr: Expr, args: list[Array]) -> Array:
-        if expr in values:
-            return values[expr]
-        attributes = {k: known(v) for k, v in expr.attributes.items()}
-        with np.errstate(all="ignore"):
-            return expr.op.numpy(*args, **attributes)
-
-    found = fold(roots, node)
-    return [found[r] for r in roots]
-
-
 def agree(
     roots: Sequence[Expr],
     inputs: dict[Expr, Array],
@@ -113,7 +82,7 @@ def agree(
     the largest element are those of another order of summation."""
     f = compiled(roots, list(inputs), directory, **options)
     got: list[Array] = f(*inputs.values())  # type: ignore[assignment]
-    wanted = reference(roots, inputs)
+    wanted = interpret(list(roots), inputs)
     for g, w in zip(got, wanted, strict=True):
         expected = np.asarray(w)
         assert g.dtype == expected.dtype
