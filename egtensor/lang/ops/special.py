@@ -90,7 +90,9 @@ def _trigamma(x: Term) -> Term:
     total = total + (r + r2 * 0.5 + r * r2 * series)
     s = term("sin", (x - term("rint", x)) * math.pi)
     ratio = math.pi * term("reciprocal", s)
-    return select(mirrored, ratio * ratio - total, total)
+    # SciPy's value at -inf, where there is no limit
+    reflected = select(term("isinf", x), math.inf, ratio * ratio - total)
+    return select(mirrored, reflected, total)
 
 
 trigamma = Op(
