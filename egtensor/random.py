@@ -58,12 +58,15 @@ class RandomStream:
         counter = add(left_shift(self.state, scalar(32, self.state.type)), element)
         return reshape(philox_bits(counter, key), wanted)  # type: ignore[no-any-return]
 
-    def uniform(
-        self, shape: Any = (), low: Any = 0.0, high: Any = 1.0, dtype: Any = None
-    ) -> Expr:
+    def uniform(self, shape: Any = (), low: Any = 0.0, high: Any = 1.0, dtype: Any = None) -> Expr:
         """Numbers from the uniform distribution on [low, high)."""
         unit = self._unit(shape, _float(dtype))
-        if isinstance(low, (int, float)) and low == 0 and isinstance(high, (int, float)) and high == 1:
+        if (
+            isinstance(low, (int, float))
+            and low == 0
+            and isinstance(high, (int, float))
+            and high == 1
+        ):
             return unit
         lo, hi = (cast(as_expr(v), unit.dtype) for v in (low, high))
         return add(multiply(unit, hi - lo), lo)  # type: ignore[no-any-return]
@@ -73,9 +76,7 @@ class RandomStream:
         kept = self.bits(shape) >> (64 - digits)
         return multiply(cast(kept, dtype), scalar(2.0**-digits, TensorType(dtype, ())))  # type: ignore[no-any-return]
 
-    def normal(
-        self, shape: Any = (), loc: Any = 0.0, scale: Any = 1.0, dtype: Any = None
-    ) -> Expr:
+    def normal(self, shape: Any = (), loc: Any = 0.0, scale: Any = 1.0, dtype: Any = None) -> Expr:
         """Numbers from the normal distribution (Box and Muller 1958)."""
         made = _float(dtype)
         radius, angle = self._unit(shape, made), self._unit(shape, made)

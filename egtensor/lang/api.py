@@ -50,6 +50,7 @@ INTERNAL = frozenset(
     " philox_bits scan cond inv slogdet solve".split()
 )
 
+
 def tensor(
     name: str | None = None,
     dtype: Any = None,
@@ -169,7 +170,9 @@ row, col = CONSTRUCTORS["row"], CONSTRUCTORS["col"]
 
 def names() -> dict[str, Any]:
     """Every name of the array language: constants, constructors, operators and functions."""
-    operators = {n: op for n, op in OPS.items() if n not in INTERNAL and not n.startswith("reduce_")}
+    operators = {
+        n: op for n, op in OPS.items() if n not in INTERNAL and not n.startswith("reduce_")
+    }
     functions = {n: f for n, f in FUNCTIONS.items() if "." not in n and n != "getitem"}
     own = {n: globals()[n] for n in __all__ if n != "names"}
     called = {**operators, **functions, **CONSTRUCTORS, **own}

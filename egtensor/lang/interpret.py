@@ -14,7 +14,7 @@ from egtensor.lang.expr import Expr, resolve, toposort
 from egtensor.lang.op import Missing, Op, Region
 from egtensor.lang.ops.elementwise import ROUNDING_GRID
 from egtensor.lang.subgraph import SubGraph
-from egtensor.lang.types import DType, TensorType
+from egtensor.lang.types import TensorType
 from egtensor.lang.unify import map_extents
 
 Precision = Literal["high"] | None
@@ -50,7 +50,9 @@ def evaluate(
     return [run.results[r] for r in roots]
 
 
-def run_subgraph(graph: SubGraph, operands: Sequence[Any], precision: Precision = None) -> list[Any]:
+def run_subgraph(
+    graph: SubGraph, operands: Sequence[Any], precision: Precision = None
+) -> list[Any]:
     """The outputs of a sub-program for the values of its inputs."""
     return evaluate(graph.outputs, dict(zip(graph.inputs, operands, strict=True)), precision)
 
@@ -134,7 +136,7 @@ class _Run:
 
     def typed(self, node: Expr, type_: TensorType, value: Any) -> Any:
         """A result in the dtype it is computed in, after its shape was compared with the declared one."""
-        dtype = type_.dtype if self.precision is None else WIDER.get(type_.dtype, type_.dtype)
+        dtype: Any = type_.dtype if self.precision is None else WIDER.get(type_.dtype, type_.dtype)
         array = np.asarray(value)
         for axis, (extent, actual) in enumerate(zip(type_.shape, array.shape, strict=True)):
             size = dims.as_size(extent)
@@ -238,9 +240,6 @@ def _as_mpf(value: Any) -> Any:
     import mpmath
 
     high = float(value)
+    if not np.isfinite(high):
+        return mpmath.mpf(high)
     return mpmath.mpf(high) + mpmath.mpf(float(value - np.longdouble(high)))
-
-
-def wider(dtype: DType) -> DType:
-    """The dtype that ``precision="high"`` computes ``dtype`` in."""
-    return WIDER.get(dtype, dtype)

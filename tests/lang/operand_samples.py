@@ -10,7 +10,25 @@ from egtensor.lang.types import DTYPES, FLOAT64, INT64
 
 ELEMENTWISE = [op for op in OPS.values() if isinstance(op.body, Scalar) and op.promote is not None]
 FLOATS = np.array(
-    [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -7.0, 1e-3, -1e-3, 12.25, 0.3]
+    [
+        np.nan,
+        np.inf,
+        -np.inf,
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        -0.5,
+        2.0,
+        -2.0,
+        3.0,
+        -7.0,
+        1e-3,
+        -1e-3,
+        12.25,
+        0.3,
+    ]
 )
 MIXED = [
     ("int32", "float32"), ("int64", "float32"), ("uint8", "int8"), ("bool", "float32"), ("uint64", "int64"),

@@ -110,7 +110,9 @@ def test_python_numbers_are_weak(op, dtype, value):
     assert OPS[op](x, value).dtype == (np.float32 if wanted == np.float16 else wanted)
 
 
-@pytest.mark.parametrize(("op", "clause"), CLAUSES, ids=lambda v: str(v) if v in ELEMENTWISE else "")
+@pytest.mark.parametrize(
+    ("op", "clause"), CLAUSES, ids=lambda v: str(v) if v in ELEMENTWISE else ""
+)
 def test_facts_hold_of_samples(op, clause):
     dtypes = operand_dtypes(op)
     given = satisfying(clause.given, dtypes)

@@ -27,7 +27,8 @@ from egtensor.lang.facts import (
     kept,
 )
 from egtensor.lang.op import Missing, Op, Scalar
-from egtensor.lang.scalar import Term, cast as cast_term, const, select, term
+from egtensor.lang.scalar import Term, const, select, term
+from egtensor.lang.scalar import cast as cast_term
 from egtensor.lang.types import BOOL, INT64, Promotion, TensorType, like_ufunc
 
 # per element, in float32 additions; benchmarks/calibrate_costs.py measures them
@@ -61,7 +62,7 @@ def unless_zero(g: Any, product: Any) -> Any:
     return where(equal(g, 0), 0, product)
 
 
-add = Op(
+add: Op = Op(
     name="add", numpy=np.add, promote=like_ufunc(np.add), body=by_kind("b", "or", "add"), arity=2,
     partials=lambda x, y, z: (1, 1), real="{0} + {1}", commutative=True, associative=True, cost=SIMPLE,
     facts=(*kept(INTEGER, GE0, LE0, FINITE, arity=2), *given(DEFINED, NOTNAN, then=NOTNAN),
@@ -71,7 +72,7 @@ add = Op(
            *given(GE1, GE0, then=GE1), *given(GE0, GE1, then=GE1),
            *given(GE1, GEM1, then=GE0), *given(GEM1, GE1, then=GE0)),
 )  # fmt: skip
-subtract = Op(
+subtract: Op = Op(
     name="subtract", numpy=np.subtract, promote=like_ufunc(np.subtract), body=primitive("sub"), arity=2,
     partials=lambda x, y, z: (1, -1), real="{0} - {1}", cost=SIMPLE,
     facts=(*kept(INTEGER, FINITE, arity=2), *given(DEFINED, NOTNAN, then=NOTNAN),
@@ -80,7 +81,7 @@ subtract = Op(
            *given(GE0, NEG, then=NONZERO), *given(LE0, POS, then=NONZERO),
            *given(GE1, LE1, then=GE0), *given(LE1, GE1, then=LE0), *given(LE1, GE0, then=LE1)),
 )  # fmt: skip
-multiply = Op(
+multiply: Op = Op(
     name="multiply", numpy=np.multiply, promote=like_ufunc(np.multiply), body=by_kind("b", "and", "mul"), arity=2,
     partials=lambda x, y, z: (y, x), real="{0} * {1}", commutative=True, associative=True, cost=SIMPLE,
     facts=(*kept(INTEGER, FINITE, GE0, GE1, NONZERO, arity=2), *given(LE0, LE0, then=GE0),
@@ -95,7 +96,7 @@ def _divide_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, ...]:
     return quotient, -(quotient * z)
 
 
-divide = Op(
+divide: Op = Op(
     name="divide", numpy=np.divide, promote=like_ufunc(np.divide), body=primitive("div"), arity=2,
     vjp=_divide_vjp, real="{0} / {1}", defined="Ne({1}, 0)", cost=DIVIDE,
     facts=(*given(GE0, POS, then=GE0), *given(LE0, POS, then=LE0), *given(GE0, NEG, then=LE0),
@@ -114,19 +115,19 @@ def _integers(function: Any, ufunc: Any) -> Any:
     return call
 
 
-floor_divide = Op(
+floor_divide: Op = Op(
     name="floor_divide", numpy=np.floor_divide, promote=like_ufunc(np.floor_divide), body=primitive("floordiv"),
     arity=2, partials=lambda x, y, z: (None, None), real="floor({0} / {1})", defined="Ne({1}, 0)", cost=SLOW_CALL,
     facts=(*given(GE0 | FINITE, POS | FINITE, then=GE0 | INTEGER), *given(FINITE, NONZERO | FINITE, then=INTEGER)),
 )  # fmt: skip
-remainder = Op(
+remainder: Op = Op(
     name="remainder", numpy=np.remainder, promote=like_ufunc(np.remainder), body=primitive("mod"), arity=2,
     partials=lambda x, y, z: (1, -floor_divide(x, y)), real="{0} - {1} * floor({0} / {1})", defined="Ne({1}, 0)",
     cost=SLOW_CALL,
     facts=(*given(FINITE, POS | FINITE, then=GE0), *given(FINITE, NEG | FINITE, then=LE0),
            *given(INTEGER, INTEGER | NONZERO, then=INTEGER)),
 )  # fmt: skip
-fmod = Op(
+fmod: Op = Op(
     name="fmod", numpy=np.fmod, promote=like_ufunc(np.fmod), body=primitive("fmod"), arity=2,
     partials=lambda x, y, z: (1, -trunc(x / y)), real="{0} - {1} * sign({0} / {1}) * floor(Abs({0} / {1}))",
     defined="Ne({1}, 0)", cost=SLOW_CALL,
@@ -139,12 +140,12 @@ def _divmod_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, ...]:
     return g[1], -(g[1] * z[0])
 
 
-divmod_ = Op(
+divmod_: Op = Op(
     name="divmod", numpy=np.divmod, promote=like_ufunc(np.divmod), arity=2, results=2,
     body=Scalar(lambda x, y: (term("floordiv", x, y), term("mod", x, y))), vjp=_divmod_vjp, cost=SLOW_CALL,
     doc="Floor of the quotient, and the remainder.",
 )  # fmt: skip
-trunc = Op(
+trunc: Op = Op(
     name="trunc", numpy=np.trunc, promote=like_ufunc(np.trunc), body=by_kind("f", "trunc", lambda x: x), arity=1,
     partials=lambda x, y: (None,), real="sign({0}) * floor(Abs({0}))", cost=SIMPLE,
     facts=(*kept(NOTNAN, FINITE, GE0, LE0, GE1, LE1, GEM1, LEM1), *given(FINITE, then=INTEGER)),
@@ -161,7 +162,7 @@ def _power(x: Any, y: Any) -> Any:
         return np.where(y < 0, small, np.power(x, np.where(y < 0, 0, y)))
 
 
-power = Op(
+power: Op = Op(
     name="power", numpy=_power, promote=like_ufunc(np.power), body=primitive("pow"), arity=2,
     vjp=lambda g, z, x, y: (where(equal(y, 0), 0, g * (y * power(x, y - 1))), g * xlogy(z, x)),
     real="{0} ** {1}", defined="({0} > 0) | (({0} >= 0) & ({1} >= 0)) | (Ne({0}, 0) & Eq({1}, floor({1})))",
@@ -171,33 +172,33 @@ power = Op(
            *given(GE1, GE0, then=GE1), *given(GE1, LE0, then=LE1), *given(GE0 | LE1, GE0, then=LE1),
            *given(INTEGER, INTEGER | GE0, then=INTEGER), *given(FINITE, FINITE | GE0, then=FINITE)),
 )  # fmt: skip
-float_power = Op(
+float_power: Op = Op(
     name="float_power", numpy=np.float_power, promote=like_ufunc(np.float_power), body=primitive("pow"), arity=2,
     vjp=lambda g, z, x, y: (where(equal(y, 0), 0, g * (y * float_power(x, y - 1))), g * xlogy(z, x)),
     real=power.real, defined=power.defined, cost=SLOW_CALL, facts=power.facts,
 )  # fmt: skip
-negative = Op(
+negative: Op = Op(
     name="negative", numpy=np.negative, promote=like_ufunc(np.negative), body=primitive("neg"), arity=1,
     partials=lambda x, y: (-1,), real="-{0}", cost=SIMPLE,
     facts=(*kept(INTEGER, FINITE, NOTNAN, NONZERO), *given(LE0, then=GE0), *given(GE0, then=LE0),
            *given(GE1, then=LEM1), *given(LEM1, then=GE1), *given(LE1, then=GEM1), *given(GEM1, then=LE1)),
 )  # fmt: skip
-positive = Op(
+positive: Op = Op(
     name="positive", numpy=np.positive, promote=like_ufunc(np.positive), body=Scalar(lambda x: x), arity=1,
     partials=lambda x, y: (1,), real="{0}", cost=0, facts=kept(*ORDER),
 )  # fmt: skip
 _MAGNITUDE = (*always(GE0), *kept(NOTNAN, FINITE, INTEGER, NONZERO, GE1), *given(LEM1, then=GE1),
               *given(GEM1 | LE1, then=LE1))  # fmt: skip
-absolute = Op(
+absolute: Op = Op(
     name="absolute", numpy=np.absolute, promote=like_ufunc(np.absolute), arity=1,
     body=by_kind("iuf", "abs", lambda x: x), vjp=lambda g, y, x: (g * sign(x),), real="Abs({0})", cost=SIMPLE,
     facts=_MAGNITUDE,
 )  # fmt: skip
-fabs = Op(
+fabs: Op = Op(
     name="fabs", numpy=np.fabs, promote=like_ufunc(np.fabs), body=primitive("abs"), arity=1,
     vjp=lambda g, y, x: (g * sign(x),), real="Abs({0})", cost=SIMPLE, facts=_MAGNITUDE,
 )  # fmt: skip
-sign = Op(
+sign: Op = Op(
     name="sign", numpy=np.sign, promote=like_ufunc(np.sign), body=primitive("sign"), arity=1,
     partials=lambda x, y: (None,), real="sign({0})", cost=SIMPLE,
     facts=(*always(GEM1 | LE1 | FINITE | INTEGER), *kept(NOTNAN, NONZERO, GE0, LE0, GE1, LEM1)),
@@ -208,7 +209,7 @@ def _heaviside(x: Term, h: Term) -> Term:
     return select(x < 0, 0.0, select(x > 0, 1.0, select(x.equals(0), h, x)))
 
 
-heaviside = Op(
+heaviside: Op = Op(
     name="heaviside", numpy=np.heaviside, promote=like_ufunc(np.heaviside), body=Scalar(_heaviside), arity=2,
     vjp=lambda g, z, x, h: (None, where(equal(x, 0), g, 0)),
     real="Piecewise((0, {0} < 0), (1, {0} > 0), ({1}, True))", cost=SIMPLE,
@@ -221,26 +222,26 @@ def _integer_reciprocal(x: Any) -> Any:
     return np.where(np.abs(x) == 1, x, 0).astype(x.dtype)
 
 
-reciprocal = Op(
+reciprocal: Op = Op(
     name="reciprocal", numpy=_integers(_integer_reciprocal, np.reciprocal), promote=like_ufunc(np.reciprocal),
     body=by_kind("f", "reciprocal", lambda x: select(term("abs", x).equals(1), x, 0)), arity=1,
     partials=lambda x, y: (-square(y),), real="1 / {0}", defined="Ne({0}, 0)", cost=DIVIDE,
     facts=(*given(POS, then=GE0), *given(NEG, then=LE0), *given(NONZERO, then=FINITE), *given(GE1, then=LE1),
            *given(NONZERO | NOTNAN, then=NOTNAN), *given(LEM1, then=GEM1)),
 )  # fmt: skip
-square = Op(
+square: Op = Op(
     name="square", numpy=np.square, promote=like_ufunc(np.square),
     body=Scalar(lambda x: term("mul", x, x)), arity=1,
     partials=lambda x, y: (2 * x,), real="{0}**2", cost=SIMPLE,
     facts=(*always(GE0), *kept(FINITE, NONZERO, INTEGER, NOTNAN, GE1), *given(LEM1, then=GE1),
            *given(GEM1 | LE1, then=LE1)),
 )  # fmt: skip
-sqrt = Op(
+sqrt: Op = Op(
     name="sqrt", numpy=np.sqrt, promote=like_ufunc(np.sqrt), body=primitive("sqrt"), arity=1,
     vjp=lambda g, y, x: (unless_zero(g, 0.5 * g / y),), real="sqrt({0})", defined="{0} >= 0", cost=DIVIDE,
     facts=(*always(GE0), *kept(FINITE, NONZERO, GE1, LE1), *given(GE0 | NOTNAN, then=NOTNAN)),
 )  # fmt: skip
-cbrt = Op(
+cbrt: Op = Op(
     name="cbrt", numpy=np.cbrt, promote=like_ufunc(np.cbrt), body=primitive("cbrt"), arity=1,
     vjp=lambda g, y, x: (unless_zero(g, g / (3 * square(y))),),
     real="sign({0}) * Abs({0}) ** Rational(1, 3)", cost=SLOW_CALL,
@@ -253,7 +254,7 @@ def _hypot_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, ...]:
     return where(at_origin, 0, g * (x / z)), where(at_origin, 0, g * (y / z))
 
 
-hypot = Op(
+hypot: Op = Op(
     name="hypot", numpy=np.hypot, promote=like_ufunc(np.hypot), body=primitive("hypot"), arity=2,
     vjp=_hypot_vjp, real="sqrt({0}**2 + {1}**2)", commutative=True, cost=SLOW_CALL,
     facts=(*always(GE0, 2), *kept(FINITE, NOTNAN, GE1, arity=2), *given(NONZERO, NOTHING, then=NONZERO),
@@ -267,7 +268,7 @@ def tie_weights(g: Any, x: Any, y: Any, wins: Op) -> tuple[Any, Any]:
     return where(wins(x, y), g, tied), where(wins(y, x), g, tied)
 
 
-maximum = Op(
+maximum: Op = Op(
     name="maximum", numpy=np.maximum, promote=like_ufunc(np.maximum), body=by_kind("b", "or", "max"), arity=2,
     vjp=lambda g, z, x, y: tie_weights(g, x, y, greater), real="Max({0}, {1})",
     commutative=True, associative=True, cost=SIMPLE,
@@ -275,7 +276,7 @@ maximum = Op(
            *given(GE0, NOTHING, then=GE0), *given(NOTHING, GE0, then=GE0), *given(GE1, NOTHING, then=GE1),
            *given(NOTHING, GE1, then=GE1), *given(GEM1, NOTHING, then=GEM1), *given(NOTHING, GEM1, then=GEM1)),
 )  # fmt: skip
-minimum = Op(
+minimum: Op = Op(
     name="minimum", numpy=np.minimum, promote=like_ufunc(np.minimum), body=by_kind("b", "and", "min"), arity=2,
     vjp=lambda g, z, x, y: tie_weights(g, x, y, less), real="Min({0}, {1})",
     commutative=True, associative=True, cost=SIMPLE,
@@ -290,7 +291,7 @@ def _ignore_nan(g: Any, x: Any, y: Any, wins: Op) -> tuple[Any, Any]:
     return where(not_equal(y, y), g, first), where(not_equal(x, x), g, second)
 
 
-fmax = Op(
+fmax: Op = Op(
     name="fmax", numpy=np.fmax, promote=like_ufunc(np.fmax), arity=2, body=Scalar(
         lambda x, y: term("fmax" if x.dtype.kind == "f" else "or" if x.dtype.kind == "b" else "max", x, y)),
     vjp=lambda g, z, x, y: _ignore_nan(g, x, y, greater), real="Max({0}, {1})", commutative=True,
@@ -298,7 +299,7 @@ fmax = Op(
     facts=(*kept(INTEGER, FINITE, LE0, LE1, LEM1, NONZERO, GE0, GE1, GEM1, arity=2),
            *given(NOTNAN, NOTHING, then=NOTNAN), *given(NOTHING, NOTNAN, then=NOTNAN)),
 )  # fmt: skip
-fmin = Op(
+fmin: Op = Op(
     name="fmin", numpy=np.fmin, promote=like_ufunc(np.fmin), arity=2, body=Scalar(
         lambda x, y: term("fmin" if x.dtype.kind == "f" else "and" if x.dtype.kind == "b" else "min", x, y)),
     vjp=lambda g, z, x, y: _ignore_nan(g, x, y, less), real="Min({0}, {1})", commutative=True,
@@ -310,7 +311,7 @@ def _copysign_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, ...]:
     return where(equal(signbit(x), signbit(y)), g, -g), None
 
 
-copysign = Op(
+copysign: Op = Op(
     name="copysign", numpy=np.copysign, promote=like_ufunc(np.copysign), body=primitive("copysign"), arity=2,
     vjp=_copysign_vjp, real="Abs({0}) * sign({1})", defined="Ne({1}, 0)", cost=SIMPLE,
     facts=(*given(NOTNAN, NOTHING, then=NOTNAN), *given(FINITE, NOTHING, then=FINITE),
@@ -319,11 +320,11 @@ copysign = Op(
            *given(GEM1 | LE1, NOTHING, then=GEM1 | LE1)),
 )  # fmt: skip
 ROUNDING_GRID = Missing("it depends on how numbers are represented")
-nextafter = Op(
+nextafter: Op = Op(
     name="nextafter", numpy=np.nextafter, promote=like_ufunc(np.nextafter), body=primitive("nextafter"), arity=2,
     partials=ROUNDING_GRID, real=ROUNDING_GRID, cost=CALL, facts=kept(NOTNAN, arity=2),
 )  # fmt: skip
-spacing = Op(
+spacing: Op = Op(
     name="spacing", numpy=np.spacing, promote=like_ufunc(np.spacing), body=primitive("spacing"), arity=1,
     partials=ROUNDING_GRID, real=ROUNDING_GRID, cost=CALL, facts=given(DEFINED, then=NOTNAN),
 )  # fmt: skip
@@ -335,11 +336,11 @@ def _modf(x: Term) -> tuple[Term, Term]:
     return term("copysign", fraction, x), whole
 
 
-modf = Op(
+modf: Op = Op(
     name="modf", numpy=np.modf, promote=like_ufunc(np.modf), body=Scalar(_modf), arity=1, results=2,
     vjp=lambda g, y, x: (g[0],), cost=SIMPLE, doc="Fractional and integral part, both with the sign of x.",
 )  # fmt: skip
-frexp = Op(
+frexp: Op = Op(
     name="frexp", numpy=np.frexp, promote=like_ufunc(np.frexp), arity=1, results=2,
     body=Scalar(lambda x: (term("frexp_mantissa", x), frexp_exponent(x))),
     vjp=lambda g, y, x: (ldexp(g[0], -y[1]),), cost=CALL,
@@ -361,7 +362,7 @@ def _ldexp(x: Term, exponent: Term) -> Term:
     return term("ldexp", x, cast_term(exponent, np.int32))
 
 
-ldexp = Op(
+ldexp: Op = Op(
     name="ldexp", numpy=np.ldexp, promote=like_ufunc(np.ldexp), body=Scalar(_ldexp), arity=2,
     vjp=lambda g, z, x, i: (ldexp(g, i), None), cost=CALL,
     facts=tuple(Clause((b, NOTHING), b) for b in (NOTNAN, FINITE, NONZERO, GE0, LE0)),
@@ -392,12 +393,12 @@ def _comparison(name: str, symbol: str, prim: str, ufunc: Any, commutative: bool
     )  # fmt: skip
 
 
-less = _comparison("less", "{0} < {1}", "lt", np.less)
-less_equal = _comparison("less_equal", "{0} <= {1}", "le", np.less_equal)
-greater = _comparison("greater", "{0} > {1}", "gt", np.greater)
-greater_equal = _comparison("greater_equal", "{0} >= {1}", "ge", np.greater_equal)
-equal = _comparison("equal", "Eq({0}, {1})", "eq", np.equal, commutative=True)
-not_equal = _comparison("not_equal", "Ne({0}, {1})", "ne", np.not_equal, commutative=True)
+less: Op = _comparison("less", "{0} < {1}", "lt", np.less)
+less_equal: Op = _comparison("less_equal", "{0} <= {1}", "le", np.less_equal)
+greater: Op = _comparison("greater", "{0} > {1}", "gt", np.greater)
+greater_equal: Op = _comparison("greater_equal", "{0} >= {1}", "ge", np.greater_equal)
+equal: Op = _comparison("equal", "Eq({0}, {1})", "eq", np.equal, commutative=True)
+not_equal: Op = _comparison("not_equal", "Ne({0}, {1})", "ne", np.not_equal, commutative=True)
 
 
 def _classify(name: str, ufunc: Any, real: str, of_integers: bool, cost: float = SIMPLE) -> Op:
@@ -410,10 +411,10 @@ def _classify(name: str, ufunc: Any, real: str, of_integers: bool, cost: float =
     )  # fmt: skip
 
 
-isnan = _classify("isnan", np.isnan, "False", False)
-isinf = _classify("isinf", np.isinf, "Eq(Abs({0}), oo)", False)
-isfinite = _classify("isfinite", np.isfinite, "Abs({0}) < oo", True)
-signbit = Op(
+isnan: Op = _classify("isnan", np.isnan, "False", False)
+isinf: Op = _classify("isinf", np.isinf, "Eq(Abs({0}), oo)", False)
+isfinite: Op = _classify("isfinite", np.isfinite, "Abs({0}) < oo", True)
+signbit: Op = Op(
     name="signbit", numpy=np.signbit, promote=like_ufunc(np.signbit), body=primitive("signbit"), arity=1,
     partials=BOOLEAN, real="{0} < 0", defined="Ne({0}, 0)", cost=SIMPLE,
 )  # fmt: skip
@@ -421,10 +422,8 @@ signbit = Op(
 
 def _where_dtypes(dtypes: tuple[Any, ...]) -> tuple[Any, ...]:
     x, y = dtypes[1:]
-    if isinstance(x, type) or isinstance(y, type):
-        common = _weak_common(x, y)
-    else:
-        common = np.result_type(x, y)
+    weak = isinstance(x, type) or isinstance(y, type)
+    common = _weak_common(x, y) if weak else np.result_type(x, y)
     return np.dtype(bool), common, common, common
 
 
@@ -433,7 +432,7 @@ def _weak_common(x: Any, y: Any) -> Any:
     return np.dtype(np.float32) if common == np.float16 else common
 
 
-where = Op(
+where: Op = Op(
     name="where", numpy=np.where, promote=Promotion(_where_dtypes), body=Scalar(select), arity=3,
     vjp=lambda g, z, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
     real="Piecewise(({1}, {0}), ({2}, True))", cost=SIMPLE,
@@ -451,7 +450,7 @@ def _cast_vjp(g: Any, y: Any, x: Any, *, dtype: Any) -> tuple[Any, ...]:
     return (convert(g, x.dtype) if x.dtype.kind == "f" and y.dtype.kind == "f" else None,)
 
 
-cast = Op(
+cast: Op = Op(
     name="cast", numpy=lambda x, *, dtype: x.astype(dtype), body=Scalar(_cast_term), arity=1, attrs=("dtype",),
     type_rule=lambda op, types, attrs, _: TensorType(attrs["dtype"], types[0].shape),
     vjp=_cast_vjp, cost=SIMPLE, facts=kept(NOTNAN, FINITE, INTEGER),
@@ -464,7 +463,7 @@ def _unchanged(dtypes: tuple[Any, ...]) -> tuple[Any, ...]:
     return d, d
 
 
-stop_gradient = Op(
+stop_gradient: Op = Op(
     name="stop_gradient", numpy=lambda x: x, promote=Promotion(_unchanged), body=Scalar(lambda x: x), arity=1,
     vjp=lambda g, y, x: (None,), cost=0, facts=kept(*ORDER),
     doc="The operand, treated as a constant by gradients.",

@@ -14,6 +14,7 @@ from egtensor.lang.expr import Expr, as_expr, broadcast, cast, scalar
 from egtensor.lang.facts import GE0, INTEGER, always
 from egtensor.lang.op import Attrs, Gather, Library, Op, Scatter, composed
 from egtensor.lang.ops.elementwise import INTEGRAL, not_equal
+from egtensor.lang.ops.leaf import iota
 from egtensor.lang.ops.shape import reshape, slice_, transpose
 from egtensor.lang.types import (
     BOOL,
@@ -48,7 +49,7 @@ def _gather_vjp(g: Any, y: Any, x: Any, *indices: Any, axes: tuple[int, ...]) ->
     return scatter_add(scalar(0, x.type), g, *indices, axes=axes), *(None for _ in indices)
 
 
-gather = Op(
+gather: Op = Op(
     name="gather", numpy=_gather_numpy, arity=None, attrs=("axes",), body=Gather(), type_rule=_gathered,
     vjp=_gather_vjp, cost=INDIRECT, fallible=True,
     doc="The operand at index arrays of one shape, one for each of ``axes``; that shape, then the other axes.",
@@ -80,7 +81,7 @@ def _scatter_vjp(
     return g, gather(g, *indices, axes=axes), *(None for _ in indices)
 
 
-scatter_add = Op(
+scatter_add: Op = Op(
     name="scatter_add", numpy=_scatter_numpy, arity=None, attrs=("axes",), body=Scatter("add"),
     type_rule=_scattered, vjp=_scatter_vjp, cost=INDIRECT, fallible=True,
     doc="Operand 0 with operand 1 added at the index arrays that follow; what ``gather`` would read from there.",
@@ -93,7 +94,7 @@ def _nonzero_types(
     return (TensorType(INT64, (attrs["size"],)),) * types[0].ndim
 
 
-nonzero = Op(
+nonzero: Op = Op(
     name="nonzero", numpy=lambda x, *, size: np.nonzero(x), arity=1, attrs=("size",), body=Library("nonzero"),
     type_rule=_nonzero_types, vjp=INTEGRAL, facts=always(GE0 | INTEGER), cost=lambda types, _: 2 * types[0].size,
     results=None,
@@ -136,8 +137,6 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Expr:
 @composed(numpy=np.take_along_axis)
 def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Expr:
     """Elements at ``indices`` along ``axis``, each within its own row; shapes agree but for ``axis``."""
-    from egtensor.lang.ops.creation import iota
-
     x, indices = as_expr(x), index_array(indices)
     axis = normalize_axis("take_along_axis", axis, x.ndim)
     places = []

@@ -25,7 +25,7 @@ def _symbol_value(**attrs: Any) -> Any:
     raise KeyError(attrs["name"])
 
 
-input_ = Op(
+input_: Op = Op(
     name="input",
     numpy=_symbol_value,
     body=Leaf("input"),
@@ -36,7 +36,7 @@ input_ = Op(
     cost=0,
     doc="A symbol that a call gives a value; two symbols of one name are different.",
 )
-shared = Op(
+shared: Op = Op(
     name="shared",
     numpy=_symbol_value,
     body=Leaf("input"),
@@ -47,7 +47,7 @@ shared = Op(
     cost=0,
     doc="A variable that keeps its value between calls.",
 )
-constant = Op(
+constant: Op = Op(
     name="constant",
     numpy=lambda *, data: data.array,
     body=Leaf("constant"),
@@ -64,7 +64,7 @@ def _filled(number: Number, type: TensorType) -> Any:
     return np.full(type.shape, number.array(type.dtype), dtype=type.dtype)
 
 
-literal = Op(
+literal: Op = Op(
     name="literal",
     numpy=_filled,
     body=Leaf("literal"),
@@ -81,7 +81,7 @@ def _extent(extent: int, type: TensorType) -> Any:
     return np.full(type.shape, extent, dtype=type.dtype)
 
 
-extent = Op(
+extent: Op = Op(
     name="extent",
     numpy=_extent,
     body=Leaf("extent"),
@@ -102,7 +102,7 @@ def _iota(extent: Extent, dtype: DType) -> Any:
     return np.arange(extent, dtype=dtype) if not isinstance(extent, Dim) else None
 
 
-iota = Op(
+iota: Op = Op(
     name="iota",
     numpy=_iota,
     body=Leaf("iota"),
@@ -113,7 +113,7 @@ iota = Op(
     cost=1,
     doc="0, 1, ... up to a size.",
 )
-item = Op(
+item: Op = Op(
     name="item",
     numpy=lambda results, *, index: results[index],
     body=Item(),

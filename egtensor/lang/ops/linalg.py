@@ -39,7 +39,7 @@ def swap_last(x: Any) -> Any:
     return transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
-matmul = Op(
+matmul: Op = Op(
     name="matmul", numpy=np.matmul, arity=2, body=Library("matmul"), type_rule=_matmul_type,
     cost=lambda types, _: types[0].size * types[1].shape[-1],
     vjp=lambda g, z, x, y: (matmul(g, swap_last(y)), matmul(swap_last(x), g)),
@@ -88,12 +88,12 @@ def _inverse_type(
     return types[0]
 
 
-inv = Op(
+inv: Op = Op(
     name="inv", numpy=np.linalg.inv, arity=1, body=Library("inv"), type_rule=_inverse_type, cost=_cubed,
     vjp=lambda g, y, x: (-matmul(matmul(swap_last(y), g), swap_last(y)),), fallible=True,
     doc="The inverses of square matrices; singular ones are an error when run.",
 )  # fmt: skip
-slogdet = Op(
+slogdet: Op = Op(
     name="slogdet", numpy=np.linalg.slogdet, arity=1, body=Library("slogdet"), type_rule=_slogdet_type, results=2,
     vjp=lambda g, y, x: (as_matrix_factor(g[1]) * swap_last(inv(x)),), cost=_cubed,
     doc="Sign and logarithm of the absolute value of determinants.",
@@ -122,7 +122,7 @@ def _solve_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, ...]:
     return -matmul(pulled, swap_last(y)), pulled
 
 
-solve = Op(
+solve: Op = Op(
     name="solve", numpy=np.linalg.solve, arity=2, body=Library("solve"), type_rule=_solve_type, cost=_cubed,
     vjp=_solve_vjp, fallible=True,
     doc="The solutions of systems a x = b, column by column of b; singular systems are an error when run.",
@@ -189,7 +189,10 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if ord is None or (ord == 2 and vector) or (ord == "fro" and not vector):
         return sqrt(sum_(square(x), axis, None, keepdims))
     if vector and ord in (1, np.inf, -np.inf):
-        fold = {1: lambda v: sum_(v, axis, None, keepdims), np.inf: lambda v: max_(v, axis, keepdims)}
+        fold = {
+            1: lambda v: sum_(v, axis, None, keepdims),
+            np.inf: lambda v: max_(v, axis, keepdims),
+        }
         return fold.get(ord, lambda v: min_(v, axis, keepdims))(absolute(x))
     raise UnsupportedError(
         f"linalg.norm: ord={ord!r} for {x.type}\n"

@@ -16,7 +16,8 @@ from egtensor.lang.dims import Extent
 from egtensor.lang.expr import Expr, as_expr, broadcast, cast
 from egtensor.lang.op import composed
 from egtensor.lang.ops import linalg, reduction
-from egtensor.lang.ops.elementwise import multiply, power as core_power, square
+from egtensor.lang.ops.elementwise import multiply, square
+from egtensor.lang.ops.elementwise import power as core_power
 from egtensor.lang.ops.reshaping import diagonal, permuted, ravel, reshape
 from egtensor.lang.types import broadcast_shapes, like_ufunc, normalize_axis
 
@@ -59,9 +60,9 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Expr:
     """
     x, y = _promoted("tensordot", x, y)
     if isinstance(axes, (int, np.integer)):
-        first, second = range(x.ndim - axes, x.ndim), range(axes)
+        first, second = tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))
     else:
-        first, second = (a if isinstance(a, (tuple, list)) else (a,) for a in axes)
+        first, second = (tuple(a) if isinstance(a, (tuple, list)) else (a,) for a in axes)
     left = [normalize_axis("tensordot", a, x.ndim) for a in first]
     right = [normalize_axis("tensordot", a, y.ndim) for a in second]
     if len(left) != len(right):
@@ -154,17 +155,21 @@ class _Factor:
         labels = [*batch, *rows, *columns]
         if not summed:
             sizes = [a.size(n) for n in batch]
-            x = reshape(a.arranged(batch + rows), (*sizes, *map(a.size, rows), *(1 for _ in columns)))
-            y = reshape(b.arranged(batch + columns), (*sizes, *(1 for _ in rows), *map(b.size, columns)))
+            x = reshape(
+                a.arranged(batch + rows), (*sizes, *map(a.size, rows), *(1 for _ in columns))
+            )
+            y = reshape(
+                b.arranged(batch + columns), (*sizes, *(1 for _ in rows), *map(b.size, columns))
+            )
             return _Factor(multiply(x, y), labels)
         lead = [a.size(n) for n in batch]
-        m, k, n = (dims.product(map(f.size, group)) for f, group in ((a, rows), (a, summed), (b, columns)))
+        m, k, n = (
+            dims.product(map(f.size, group)) for f, group in ((a, rows), (a, summed), (b, columns))
+        )
         x = reshape(a.arranged(batch + rows + summed), (*lead, m, k))
         y = reshape(b.arranged(batch + summed + columns), (*lead, k, n))
         product = linalg.matmul(x, y)
-        return _Factor(
-            reshape(product, (*lead, *map(a.size, rows), *map(b.size, columns))), labels
-        )
+        return _Factor(reshape(product, (*lead, *map(a.size, rows), *map(b.size, columns))), labels)
 
 
 @composed(numpy=np.einsum)
@@ -232,9 +237,7 @@ def _without_stretched(factors: list[_Factor]) -> list[_Factor]:
         for label, n in zip(f.labels, f.x.shape, strict=True):
             if sizes.get(label, 1) == 1:
                 sizes[label] = n
-    return [
-        f.without([n for n in f.labels if f.size(n) == 1 and sizes[n] != 1]) for f in factors
-    ]
+    return [f.without([n for n in f.labels if f.size(n) == 1 and sizes[n] != 1]) for f in factors]
 
 
 def _order(factors: list[_Factor], result: Sequence[str]) -> list[tuple[int, ...]]:
@@ -265,5 +268,3 @@ def power(x: Any, y: Any) -> Expr:
         if y == 2 and (x.dtype.kind == "f" or (x.dtype.kind in "iu" and isinstance(y, int))):
             return square(x)  # type: ignore[no-any-return]
     return core_power(x, y)  # type: ignore[no-any-return]
-
-

@@ -35,7 +35,7 @@ def philox(counter: tuple[Any, ...], key: tuple[Any, ...], low: Any, high: Any) 
     return c0, c1, c2, c3
 
 
-def _term(counter: Term, key: Term) -> Term:
+def _term(counter: Term, key: Term) -> Any:
     def number(n: int) -> Term:
         return const(n, UINT64)
 
@@ -52,13 +52,19 @@ def _term(counter: Term, key: Term) -> Term:
 
 def _numpy(counter: Any, key: Any) -> Any:
     c, k = np.asarray(counter, UINT64), np.asarray(key, UINT64)
-    low, high = (lambda x: x & UINT64.type(LOW)), (lambda x: x >> UINT64.type(32))
-    zero = UINT64.type(0)
+    mask, half, zero = (UINT64.type(n) for n in (LOW, 32, 0))
+
+    def low(x: Any) -> Any:
+        return x & mask
+
+    def high(x: Any) -> Any:
+        return x >> half
+
     c0, c1, _, _ = philox((low(c), high(c), zero, zero), (low(k), high(k)), low, high)
     return c0 | (c1 << UINT64.type(32))
 
 
-philox_bits = Op(
+philox_bits: Op = Op(
     name="philox_bits", numpy=_numpy, promote=Promotion(lambda dtypes: (UINT64, UINT64, UINT64)), arity=2,
     body=Scalar(_term), partials=INTEGRAL, cost=60,
     doc="64 random bits for a counter and a key: the first two words of a block.",

@@ -59,7 +59,7 @@ def _nonempty(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equalities
     return made
 
 
-sum_ = Op(
+sum_: Op = Op(
     name="reduce_sum", numpy=lambda x, *, axes: np.sum(x, axis=axes, dtype=x.dtype), arity=1, attrs=("axes",),
     body=Reduce("add", lambda dtype: 0), type_rule=_reduced, cost=1,
     vjp=lambda g, y, x, *, axes: (restore_axes(g, x, axes),),
@@ -81,7 +81,7 @@ def _prod_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any, ..
     return (restore_axes(g, x, axes) * others,)
 
 
-prod = Op(
+prod: Op = Op(
     name="reduce_prod", numpy=lambda x, *, axes: np.prod(x, axis=axes, dtype=x.dtype), arity=1, attrs=("axes",),
     body=Reduce("mul", lambda dtype: 1), type_rule=_reduced, cost=1, vjp=_prod_vjp,
     facts=(*kept(FINITE, INTEGER, GE0, GE1, NONZERO), *given(FINITE | NOTNAN, then=NOTNAN)),
@@ -98,12 +98,12 @@ def _extreme_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any,
     return (where(tied, restore_axes(g / count, x, axes), 0),)
 
 
-max_ = Op(
+max_: Op = Op(
     name="reduce_max", numpy=lambda x, *, axes: np.max(x, axis=axes), arity=1, attrs=("axes",),
     body=Reduce("max", _lowest), type_rule=_nonempty, cost=1, vjp=_extreme_vjp, facts=kept(*ORDER),
     doc="The largest element; NaN if there is one. The axes must not be empty.",
 )  # fmt: skip
-min_ = Op(
+min_: Op = Op(
     name="reduce_min", numpy=lambda x, *, axes: np.min(x, axis=axes), arity=1, attrs=("axes",),
     body=Reduce("min", _highest), type_rule=_nonempty, cost=1, vjp=_extreme_vjp, facts=kept(*ORDER),
     doc="The smallest element; NaN if there is one. The axes must not be empty.",
@@ -115,12 +115,12 @@ def _boolean(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equalities)
     return _reduced(op, types, attrs, _)
 
 
-any_ = Op(
+any_: Op = Op(
     name="reduce_any", numpy=lambda x, *, axes: np.any(x, axis=axes), arity=1, attrs=("axes",),
     body=Reduce("or", lambda dtype: False), type_rule=_boolean, cost=1, vjp=LOGICAL,
     doc="Whether any of some booleans holds.",
 )  # fmt: skip
-all_ = Op(
+all_: Op = Op(
     name="reduce_all", numpy=lambda x, *, axes: np.all(x, axis=axes), arity=1, attrs=("axes",),
     body=Reduce("and", lambda dtype: True), type_rule=_boolean, cost=1, vjp=LOGICAL,
     doc="Whether all of some booleans hold.",
@@ -139,12 +139,12 @@ def _place(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equalities) -
     return TensorType(INT64, (*x.shape[:axis], *x.shape[axis + 1 :]))
 
 
-argmax = Op(
+argmax: Op = Op(
     name="argmax", numpy=lambda x, *, axis: np.argmax(x, axis), arity=1, attrs=("axis",), body=ArgReduce("gt"),
     type_rule=_place, cost=2, vjp=INTEGRAL, facts=always(GE0),
     doc="Where the first largest element is along an axis; a NaN counts as largest.",
 )  # fmt: skip
-argmin = Op(
+argmin: Op = Op(
     name="argmin", numpy=lambda x, *, axis: np.argmin(x, axis), arity=1, attrs=("axis",), body=ArgReduce("lt"),
     type_rule=_place, cost=2, vjp=INTEGRAL, facts=always(GE0),
     doc="Where the first smallest element is along an axis; a NaN counts as smallest.",
@@ -167,7 +167,7 @@ def _unchanged(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equalitie
     return types[0]
 
 
-cumsum = Op(
+cumsum: Op = Op(
     name="cumsum", numpy=lambda x, *, axis: np.cumsum(x, axis, dtype=x.dtype), arity=1, attrs=("axis",),
     body=Prefix("add"), type_rule=_unchanged, cost=1,
     vjp=lambda g, y, x, *, axis: (_reversed(cumsum(_reversed(g, axis), axis=axis), axis),),

@@ -87,7 +87,9 @@ def _cond_type(
         _inner_equalities(graph, equalities)
     for a, b in zip(then.outputs, other.outputs, strict=True):
         agree = a.dtype == b.dtype and a.ndim == b.ndim
-        if not agree or not all(map(lambda m, n: extents_agree(m, n, equalities), a.shape, b.shape)):
+        if not agree or not all(
+            map(lambda m, n: extents_agree(m, n, equalities), a.shape, b.shape)
+        ):
             raise TypeRuleError(
                 f"cond: one branch gives {a.type}, the other {b.type}\n"
                 f"  both branches give results of the same dtypes and shapes\n"
@@ -115,7 +117,9 @@ def _pulled(
     sums: dict[Expr, Expr] = {}
     for y, g in zip(outputs, cotangents, strict=True):
         sums[y] = add(sums[y], g) if y in sums else g
-    found = pull_back(list(sums), list(sums.values()), list(wrt)) if sums and wrt else [None] * len(wrt)
+    found = (
+        pull_back(list(sums), list(sums.values()), list(wrt)) if sums and wrt else [None] * len(wrt)
+    )
     return [scalar(0, x.type) if g is None else g for x, g in zip(wrt, found, strict=True)]
 
 
@@ -138,7 +142,7 @@ def _cond_vjp(
     return None, *(found.get(k) for k in range(len(operands)))
 
 
-cond = Op(
+cond: Op = Op(
     name="cond", numpy=_cond_numpy, arity=None, attrs=("then", "other"), body=Region("cond"), type_rule=_cond_type,
     vjp=_cond_vjp, results=None, cost=1,
     doc="The outputs of one of two sub-programs of the operands after the first, which is a boolean.",
@@ -173,7 +177,12 @@ def _scan_type(
 
 
 def _scan_numpy(
-    *operands: Any, extent: int, n_carries: int, n_sequences: int, body: SubGraph, precision: Any = None
+    *operands: Any,
+    extent: int,
+    n_carries: int,
+    n_sequences: int,
+    body: SubGraph,
+    precision: Any = None,
 ) -> tuple[Any, ...]:
     carries = list(operands[:n_carries])
     sequences = operands[n_carries : n_carries + n_sequences]
@@ -251,7 +260,7 @@ def _as(g: Expr, type_: TensorType) -> Expr:
     return broadcast(cast(g, type_.dtype), type_.shape)
 
 
-scan = Op(
+scan: Op = Op(
     name="scan", numpy=_scan_numpy, arity=None, attrs=("extent", "n_carries", "n_sequences", "body"),
     body=Region("scan"), type_rule=_scan_type, vjp=_scan_vjp, results=None, cost=1,
     doc="A loop: operands are carried values, sequences and invariants; results are the final carried values and"
@@ -345,7 +354,9 @@ def scan_(
     extent = _steps(given, n_steps)
     given = [along(s, 0, 0, extent) if n_steps is not None else s for s in given]
     given = [_reversed(s) for s in given] if go_backwards else given
-    info = [None if v is None else as_expr(_no_taps(v)) for v in map(_no_taps, _listed(outputs_info))]
+    info = [
+        None if v is None else as_expr(_no_taps(v)) for v in map(_no_taps, _listed(outputs_info))
+    ]
     inits = [v for v in info if v is not None]
     carries = [bound(v.type) for v in inits]
     elements = [bound(s.type.with_shape(s.shape[1:])) for s in given]
@@ -394,5 +405,3 @@ def _steps(given: list[Expr], n_steps: Any) -> Extent:
     for n in sizes[1:]:
         shortest = n if isinstance(n, int) else shortest
     return shortest
-
-

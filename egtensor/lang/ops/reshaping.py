@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ def transpose(x: Any, *axes: Any) -> Expr:
 
 def permuted(x: Expr, order: tuple[int, ...]) -> Expr:
     """The axes in another order; ``x`` itself where that is the one they have."""
-    return x if order == tuple(range(x.ndim)) else core.transpose(x, axes=order)  # type: ignore[no-any-return]
+    return x if order == tuple(range(x.ndim)) else core.transpose(x, axes=order)
 
 
 @composed(numpy=np.swapaxes)
@@ -108,7 +108,10 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Expr:
     """Axes moved to new places, the others kept in order."""
     x = as_expr(x)
     sources, places = (
-        [normalize_axis("moveaxis", a, x.ndim) for a in (v if isinstance(v, (tuple, list)) else (v,))]
+        [
+            normalize_axis("moveaxis", a, x.ndim)
+            for a in (v if isinstance(v, (tuple, list)) else (v,))
+        ]
         for v in (source, destination)
     )
     order = [k for k in range(x.ndim) if k not in sources]
@@ -209,7 +212,7 @@ def concatenate(operands: Any, axis: int | None = 0) -> Expr:
             f"  fix: add axes with None, or use et.stack"
         )
     k = normalize_axis("concatenate", axis, xs[0].ndim)
-    return xs[0] if len(xs) == 1 else core.join(*xs, axis=k)  # type: ignore[no-any-return]
+    return xs[0] if len(xs) == 1 else core.join(*xs, axis=k)
 
 
 @composed(numpy=np.stack)
@@ -251,7 +254,8 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Expr]:
     if isinstance(indices_or_sections, (tuple, list, np.ndarray)):
         return _cut(x, axis, [as_extent(i, "a place to split at") for i in indices_or_sections])
     sections, n = int(indices_or_sections), x.shape[axis]
-    parts, start = [], 0
+    parts: list[Expr] = []
+    start: Extent = 0
     for k in range(sections):
         size = dims.floordiv(n + (sections - 1 - k), sections)
         parts.append(along(x, axis, start, size))
@@ -315,7 +319,7 @@ def flip(x: Any, axis: Any = None) -> Expr:
     x = as_expr(x)
     for k in normalize_axes("flip", axis, x.ndim):
         x = along(x, k, x.shape[k] - 1, x.shape[k], -1)
-    return x
+    return x  # type: ignore[no-any-return]
 
 
 @composed(numpy=np.roll)
@@ -333,14 +337,14 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Expr:
         moved = distance - dims.floordiv(distance, period) * period
         if moved != 0:
             x = joined([along(x, k, n - moved, moved), along(x, k, 0, n - moved)], k)
-    return x
+    return x  # type: ignore[no-any-return]
 
 
 def _pad_widths(x: Expr, pad_width: Any) -> list[tuple[Extent, Extent]]:
     if isinstance(pad_width, dict):
         given = {normalize_axis("pad", k, x.ndim): v for k, v in pad_width.items()}
         pairs = [given.get(k, (0, 0)) for k in range(x.ndim)]
-        return [(v, v) if not isinstance(v, (tuple, list)) else tuple(v) for v in pairs]  # type: ignore[misc]
+        return [(v, v) if not isinstance(v, (tuple, list)) else tuple(v) for v in pairs]
     return _pairs(x.ndim, pad_width)
 
 
@@ -349,7 +353,7 @@ def _pairs(rank: int, given: Any) -> list[tuple[Any, Any]]:
         return [(given, given)] * rank
     values = list(given)
     if len(values) == 1 and isinstance(values[0], (tuple, list, np.ndarray)):
-        return [tuple(values[0])] * rank  # type: ignore[list-item]
+        return [tuple(values[0])] * rank
     if not isinstance(values[0], (tuple, list, np.ndarray)):
         return [(values[0], values[-1])] * rank
     if len(values) != rank:
@@ -358,7 +362,7 @@ def _pairs(rank: int, given: Any) -> list[tuple[Any, Any]]:
             f"  there is one pair (before, after) for each axis, or one for all\n"
             f"  fix: pass {rank} pairs"
         )
-    return [tuple(v) for v in values]  # type: ignore[misc]
+    return [tuple(v) for v in values]
 
 
 def _reflected(i: Any, n: Extent) -> Any:
@@ -372,7 +376,7 @@ def _symmetric(i: Any, n: Extent) -> Any:
     return minimum(j, subtract(2 * n - 1, j))
 
 
-PAD_PLACES = {
+PAD_PLACES: dict[str, Callable[[Any, Extent], Any]] = {
     "edge": lambda i, n: minimum(maximum(i, 0), n - 1),
     "reflect": _reflected,
     "symmetric": _symmetric,
@@ -406,14 +410,18 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
                 full_along(x, k, w, v) for w, v in zip((before, after), values[k], strict=True)
             )
             x = joined([first, x, last], k)
-    return x
+    return x  # type: ignore[no-any-return]
 
 
 def full_along(x: Expr, axis: int, size: Extent, value: Any) -> Expr:
     """The number ``value`` in the type of ``x`` but for the size of one axis."""
     shape = tuple(size if k == axis else n for k, n in enumerate(x.shape))
     number = cast(as_expr(value), x.dtype)
-    return broadcast(number, shape) if not isinstance(value, int) else scalar(value, TensorType(x.dtype, shape))
+    return (
+        broadcast(number, shape)
+        if not isinstance(value, int)
+        else scalar(value, TensorType(x.dtype, shape))
+    )
 
 
 def _padded_from(x: Expr, axis: int, before: Extent, after: Extent, mode: str) -> Expr:

@@ -13,15 +13,15 @@ from egtensor.lang.types import like_ufunc
 
 _FACTS = (*kept(NOTNAN, FINITE, GE0, LE0, GE1, LE1, GEM1, LEM1), *given(FINITE, then=INTEGER))
 
-floor = Op(
+floor: Op = Op(
     name="floor", numpy=np.floor, promote=like_ufunc(np.floor), body=by_kind("f", "floor", lambda x: x), arity=1,
     partials=lambda x, y: (None,), real="floor({0})", cost=SIMPLE, facts=_FACTS,
 )  # fmt: skip
-ceil = Op(
+ceil: Op = Op(
     name="ceil", numpy=np.ceil, promote=like_ufunc(np.ceil), body=by_kind("f", "ceil", lambda x: x), arity=1,
     partials=lambda x, y: (None,), real="ceiling({0})", cost=SIMPLE, facts=_FACTS,
 )  # fmt: skip
-rint = Op(
+rint: Op = Op(
     name="rint", numpy=np.rint, promote=like_ufunc(np.rint), body=primitive("rint"), arity=1,
     partials=lambda x, y: (None,), cost=SIMPLE, facts=_FACTS,
     doc="The nearest integer, the even one of two.",

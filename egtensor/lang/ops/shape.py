@@ -25,7 +25,7 @@ def _transposed(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equaliti
     return types[0].with_shape(types[0].shape[a] for a in attrs["axes"])
 
 
-transpose = Op(
+transpose: Op = Op(
     name="permute", numpy=lambda x, *, axes: np.transpose(x, axes), arity=1, attrs=("axes",),
     body=View(lambda x, y, attrs: tuple(
         AxisIndex(((k, 1),)) for k in inverse_permutation(attrs["axes"]))),
@@ -69,7 +69,7 @@ def _broadcast_vjp(g: Any, y: Any, x: Any, *, shape: Shape) -> tuple[Any, ...]:
     return (reshape(summed, shape=x.shape) if stretched else summed,)
 
 
-broadcast_to = Op(
+broadcast_to: Op = Op(
     name="broadcast_to", numpy=lambda x, *, shape: np.broadcast_to(x, shape), arity=1, attrs=("shape",),
     body=View(_broadcast_index), type_rule=_broadcast_type, vjp=_broadcast_vjp, facts=MOVED, cost=COPY,
     doc="Stretch axes of size 1, and add leading ones.",
@@ -89,7 +89,7 @@ def _reshape_type(
     return made
 
 
-reshape = Op(
+reshape: Op = Op(
     name="reshape", numpy=lambda x, *, shape: np.reshape(x, shape), arity=1, attrs=("shape",),
     body=Reshape(), type_rule=_reshape_type, facts=MOVED, cost=COPY,
     vjp=lambda g, y, x, *, shape: (reshape(g, shape=x.shape),),
@@ -136,7 +136,7 @@ def _slice_vjp(g: Any, y: Any, x: Any, *, starts: Any, steps: Any, sizes: Any) -
     return (unslice(g, starts=starts, steps=steps, shape=x.shape),)
 
 
-slice_ = Op(
+slice_: Op = Op(
     name="slice", numpy=_slice_numpy, arity=1, attrs=("starts", "steps", "sizes"),
     body=View(_slice_index), type_rule=_sliced, vjp=_slice_vjp, facts=MOVED, cost=COPY,
     doc="Per axis: ``size`` elements from ``start`` on, ``step`` apart.",
@@ -148,9 +148,7 @@ def along(x: Any, axis: int, start: Extent, size: Extent, step: int = 1) -> Any:
     if start == 0 and step == 1 and size == x.shape[axis]:
         return x
     at = {axis: (start, step, size)}
-    starts, steps, sizes = zip(
-        *(at.get(k, (0, 1, n)) for k, n in enumerate(x.shape)), strict=True
-    )
+    starts, steps, sizes = zip(*(at.get(k, (0, 1, n)) for k, n in enumerate(x.shape)), strict=True)
     return slice_(x, starts=starts, steps=steps, sizes=sizes)
 
 
@@ -229,7 +227,7 @@ def _join_vjp(g: Any, y: Any, *operands: Any, axis: int) -> tuple[Any, ...]:
     return tuple(cotangents)
 
 
-join = Op(
+join: Op = Op(
     name="join", numpy=lambda *x, axis: np.concatenate(x, axis), arity=None, attrs=("axis",),
     body=Join(), type_rule=_joined, vjp=_join_vjp, cost=COPY,
     doc="Tensors of one dtype, one after the other along an axis.",

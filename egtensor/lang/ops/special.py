@@ -48,23 +48,23 @@ def _exp(x: Any) -> Any:
     return exp(x)
 
 
-erf = Op(
+erf: Op = Op(
     name="erf", numpy=_scipy("erf"), promote=UNARY, body=_primitive("erf"), arity=1,
     partials=lambda x, y: ((2 / math.sqrt(math.pi)) * _exp(-_square(x)),), real="erf({0})", cost=SLOW,
     facts=(*always(GEM1 | LE1 | FINITE), *kept(NOTNAN, GE0, LE0, NONZERO)),
 )  # fmt: skip
-erfc = Op(
+erfc: Op = Op(
     name="erfc", numpy=_scipy("erfc"), promote=UNARY, body=_primitive("erfc"), arity=1,
     partials=lambda x, y: ((-2 / math.sqrt(math.pi)) * _exp(-_square(x)),), real="erfc({0})", cost=SLOW,
     facts=(*always(GE0 | FINITE), *kept(NOTNAN), *given(FINITE, then=NONZERO), *given(GE0, then=LE1),
            *given(LE0, then=f.GE1)),
 )  # fmt: skip
-gammaln = Op(
+gammaln: Op = Op(
     name="gammaln", numpy=_scipy("gammaln"), promote=UNARY, body=_primitive("gammaln"), arity=1,
     partials=lambda x, y: (digamma(x),), real="log(Abs(gamma({0})))", cost=SLOW,
     facts=(*given(GE0 | NOTNAN, then=NOTNAN), *given(GE0 | NONZERO | FINITE, then=FINITE)),
 )  # fmt: skip
-digamma = Op(
+digamma: Op = Op(
     name="digamma", numpy=_scipy("digamma"), promote=UNARY, body=_primitive("digamma"), arity=1,
     partials=lambda x, y: (trigamma(x),), real="polygamma(0, {0})", cost=SLOW,
     facts=(*given(GE0 | NONZERO | NOTNAN, then=NOTNAN), *given(GE0 | NONZERO | FINITE, then=FINITE)),
@@ -95,19 +95,19 @@ def _trigamma(x: Term) -> Term:
     return select(mirrored, reflected, total)
 
 
-trigamma = Op(
+trigamma: Op = Op(
     name="trigamma", numpy=_scipy("polygamma", 1), promote=UNARY, body=Scalar(_trigamma), arity=1,
     partials=Missing("the polygamma function of order 2 is not an operator"), real="polygamma(1, {0})", cost=3 * SLOW,
     facts=(*always(GE0), *given(FINITE | NOTNAN, then=NOTNAN), *given(GE0 | FINITE | NONZERO, then=NONZERO | FINITE)),
     doc="The derivative of digamma.",
 )  # fmt: skip
-sigmoid = Op(
+sigmoid: Op = Op(
     name="sigmoid", numpy=_scipy("expit"), promote=UNARY, body=_primitive("sigmoid"), arity=1,
     partials=lambda x, y: (y * sigmoid(-x),), real="1 / (1 + exp(-{0}))", cost=10,
     facts=(*always(GE0 | LE1 | FINITE), *kept(NOTNAN), *given(FINITE, then=NONZERO)),
     doc="1 / (1 + exp(-x)), accurate for all x.",
 )  # fmt: skip
-softplus = Op(
+softplus: Op = Op(
     name="softplus", numpy=lambda x: np.logaddexp(x, x.dtype.type(0)), promote=UNARY, body=_primitive("softplus"),
     arity=1, partials=lambda x, y: (sigmoid(x),), real="log(1 + exp({0}))", cost=SLOW,
     facts=(*always(GE0), *kept(NOTNAN, FINITE, f.GE1), *given(FINITE, then=NONZERO)),
@@ -117,7 +117,9 @@ softplus = Op(
 
 def _log1mexp_numpy(x: Any) -> Any:
     with np.errstate(all="ignore"):
-        return np.where(x > -math.log(2), np.log(-np.expm1(x)), np.log1p(-np.exp(x))).astype(x.dtype)
+        return np.where(x > -math.log(2), np.log(-np.expm1(x)), np.log1p(-np.exp(x))).astype(
+            x.dtype
+        )
 
 
 def _expm1(x: Any) -> Any:
@@ -126,7 +128,7 @@ def _expm1(x: Any) -> Any:
     return expm1(x)
 
 
-log1mexp = Op(
+log1mexp: Op = Op(
     name="log1mexp", numpy=_log1mexp_numpy, promote=UNARY, body=_primitive("log1mexp"), arity=1,
     vjp=lambda g, y, x: (-g / _expm1(-x),), real="log(1 - exp({0}))", defined="{0} <= 0", cost=SLOW,
     facts=(*always(LE0), *given(LE0 | NOTNAN, then=NOTNAN), *given(LE0 | NONZERO | FINITE, then=FINITE)),
@@ -140,7 +142,7 @@ def _xlogy_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, ...]:
     return xlogy(g, y), where(equal(x, 0), 0, g * (x / y))
 
 
-xlogy = Op(
+xlogy: Op = Op(
     name="xlogy", numpy=_scipy("xlogy"), promote=BINARY, body=_primitive("xlogy"), arity=2,
     vjp=_xlogy_vjp, real="{0} * log({1})", defined="{1} > 0", cost=SLOW,
     facts=(*given(GE0, f.GE1, then=GE0), *given(LE0, f.GE1, then=LE0), *given(GE0, LE1, then=LE0),
