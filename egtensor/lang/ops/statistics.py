@@ -98,7 +98,7 @@ def mean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -
     """The mean over ``axis``; integers are averaged in float64."""
     x = _averaged(x, dtype)
     axes = normalize_axes("mean", axis, x.ndim)
-    return fold_axes(reduction.sum_, "mean", x, axes, keepdims) / _count(x, axes)
+    return fold_axes(reduction.sum_, "mean", x, axes, keepdims) / _count(x, axes)  # type: ignore[no-any-return]
 
 
 @composed(numpy=np.var)
@@ -113,7 +113,7 @@ def var(
     axes = normalize_axes("var", axis, x.ndim)
     centred = x - mean(x, axes, keepdims=True)
     total = fold_axes(reduction.sum_, "var", square(centred), axes, keepdims)
-    return total / dims.maximum(_count(x, axes) - ddof, 0)
+    return total / dims.maximum(_count(x, axes) - ddof, 0)  # type: ignore[no-any-return]
 
 
 @composed(numpy=np.std)
