@@ -9,16 +9,20 @@ from egtensor.emit_c.factor import SLOGDET, SOLVE, instance
 from egtensor.emit_c.primitives import suffix
 from egtensor.kernels.plan import Call, Strided
 from egtensor.kernels.text import SizeNames
-from egtensor.lang.dims import Extent
+from egtensor.lang.dims import Extent, Size
 
 
 @dataclass
 class CallText:
-    """The statements of one call; ``fail`` makes the statement that leaves with an error code."""
+    """The statements of one call.
+
+    allocate  sizes -> the statements that allocate what they describe
+    """
 
     call: Call
     sizes: SizeNames
     helpers: dict[str, None]
+    allocate: Callable[[tuple[Size, ...]], list[str]]
 
     def lines(self) -> list[str]:
         """The statements."""
@@ -113,10 +117,42 @@ def _slogdet(text: CallText) -> list[str]:
     )
 
 
+def _nonzero(text: CallText) -> list[str]:
+    """Count, then write the places; the sizes that the count defines are allocated between."""
+    call = text.call
+    (x,) = call.operands
+    (size,) = (v for _, v in call.attributes)
+    axes = range(len(x.shape))
+    loops = [f"for (int64_t o{k} = 0; o{k} < {text.extent(x.shape[k])}; ++o{k})" for k in axes]
+    place = " + ".join(
+        [text.extent(x.offset), *(f"o{k} * {text.extent(x.strides[k])}" for k in axes)]
+    )
+    holds = f"e->{x.buffer.name}[{place}]"
+    lines = ["int64_t count = 0;", *loops, f"    count += {holds};"]
+    if call.defines:
+        name = text.sizes.name(call.defines[0])
+        lines += [f"e->{name} = count;"]
+        # what follows the call sees the size as a local variable
+        lines = ["{", *("    " + line for line in lines), "}", f"const int64_t {name} = e->{name};"]
+        lines += text.allocate(call.defines)
+        lines += ["{", "    int64_t count = 0;"]
+    else:
+        detail = f"rt->info[0] = count; rt->info[1] = {text.extent(size)};"
+        lines = ["{", *("    " + line for line in lines)]
+        lines += [
+            f"    if (count != {text.extent(size)}) {{ {detail} return {call.site}; }}",
+            "    count = 0;",
+        ]
+    writes = [f"e->{r.buffer.name}[count] = o{k};" for k, r in zip(axes, call.results, strict=True)]
+    inside = [f"if ({holds}) {{", *("    " + w for w in writes), "    ++count;", "}"]
+    return [*lines, *("    " + line for line in (*loops, *inside)), "}"]
+
+
 ROUTINES: dict[str, Callable[[CallText], list[str]]] = {
     "matmul": _matmul,
     "solve": _solve,
     "inv": _solve,
     "slogdet": _slogdet,
+    "nonzero": _nonzero,
 }
-NEEDS_BLAS = frozenset(ROUTINES)
+NEEDS_BLAS = frozenset(ROUTINES) - {"nonzero"}

@@ -25,7 +25,7 @@ from egtensor.kernels.plan import (
 )
 from egtensor.kernels.target import Source
 from egtensor.kernels.text import SizeNames
-from egtensor.lang.dims import Size, as_size, product
+from egtensor.lang.dims import Extent, Size, as_size, product, sizes_of
 
 FLAGS = (
     "-O2 -march=native -mprefer-vector-width=512 -fno-math-errno -fno-trapping-math -fwrapv"
@@ -67,6 +67,7 @@ class _Renderer:
         self.main: list[str] = []
         self.given = self._given_sizes()
         self.needs_blas = False
+        self.known = set(self.given)  # sizes that the statements so far can use
         self.wide: set[Buffer] = set()  # scratch of kernels that run in lanes
 
     def source(self) -> Source:
@@ -93,6 +94,7 @@ class _Renderer:
             flags=tuple(FLAGS),
             sites=self.plan.sites,
             needs_blas=self.needs_blas,
+            dynamic=tuple(b.position for b in self.plan.outputs if not self._is_given(*b.shape)),
         )
 
     def _header(self) -> str:
@@ -148,7 +150,7 @@ class _Renderer:
             case Kernel():
                 self._kernel(region, depth)
             case Call():
-                for line in CallText(region, self.sizes, self.helpers).lines():
+                for line in CallText(region, self.sizes, self.helpers, self._allocate).lines():
                     self._put(depth, line)
                 self.needs_blas |= region.routine in NEEDS_BLAS
             case Loop():
@@ -218,8 +220,11 @@ class _Renderer:
             "    egt_sizes(e, in_shape);",
             *self._locals(),
         ]
-        lines += [self._check(check) for check in self.plan.checks]
+        lines += [self._check(c) for c in self.plan.checks if self._is_given(c.left, c.right)]
         for b in self.plan.outputs:
+            if not self._is_given(*b.shape):
+                lines.append(f"    out_shape[{b.position}][0] = -1;")
+                continue
             for axis, extent in enumerate(b.shape):
                 lines.append(f"    out_shape[{b.position}][{axis}] = {self.sizes.text(extent)};")
         lines += [
@@ -229,18 +234,48 @@ class _Renderer:
         ]
         return self._layout() + "\n\n" + "\n".join([*lines, "}"])
 
-    def _check(self, check: Check) -> str:
+    def _check(self, check: Check, detail: str = "plan", first: int = 2) -> str:
         left, right = self.sizes.text(check.left), self.sizes.text(check.right)
         if check.argument is not None:
             left = f"in_shape[{check.argument[0]}][{check.argument[1]}]"
-        detail = f"plan[2] = {left}; plan[3] = {right};"
+        detail = f"{detail}[{first}] = {left}; {detail}[{first + 1}] = {right};"
         return f"    if ({left} != {right}) {{ {detail} return {check.site}; }}"
+
+    def _is_given(self, *extents: Extent) -> bool:
+        """Whether the arguments tell these extents."""
+        return all(n in self.given for e in extents for n in sizes_of(e))
+
+    def _allocate(self, sizes: tuple[Size, ...]) -> list[str]:
+        """Allocate the buffers, and check the equalities, that are known with these sizes."""
+        before, self.known = set(self.known), self.known | set(sizes)
+
+        def becomes_known(*extents: Extent) -> bool:
+            mentioned = {n for e in extents for n in sizes_of(e)}
+            return mentioned <= self.known and not mentioned <= before
+
+        lines = [
+            self._check(c, "rt->info", 0).strip()
+            for c in self.plan.checks
+            if becomes_known(c.left, c.right)
+        ]
+        for b in self.plan.buffers:
+            if b.kind not in ("dynamic", "output", "scratch") or not becomes_known(*b.shape):
+                continue
+            count = self.sizes.text(product(b.shape))
+            if b.kind == "output":
+                shape = ", ".join(map(self.sizes.text, b.shape))
+                made = f"rt->alloc_output(rt, {b.position}, (int64_t[]){{{shape}}})"
+            else:
+                copies = (SCRATCHES + 1) * WIDTH if b.kind == "scratch" else 1
+                made = f"rt->alloc(rt, ({count}) * {b.dtype.itemsize * copies} + {ALIGN})"
+            lines.append(f"if (!(e->{b.name} = {made})) return EGT_OUT_OF_MEMORY;")
+        return lines
 
     def _work(self) -> str:
         """Estimated elementary operations of all kernels."""
         parts = []
         for region in regions(self.plan.body):
-            if isinstance(region, Kernel):
+            if isinstance(region, Kernel) and self._is_given(*region.axes):
                 extents = [self.sizes.text(e) for e in region.axes]
                 parts.append(" * ".join([*extents, str(max(1, round(region.work)))]))
         return " + ".join(parts) or "0"
@@ -261,7 +296,7 @@ class _Renderer:
             lines += [f"    e->{b.name} = (void *)(arena + bytes);" for b in buffers]
             lines.append(f"    bytes += {self._bytes(buffers[0], 1)};")
         for b in self.plan.buffers:
-            if b.kind == "scratch":
+            if b.kind == "scratch" and self._is_given(*b.shape):
                 lines.append(f"    e->{b.name} = (void *)(arena + bytes);")
                 copies = (SCRATCHES + 1) * (WIDTH if b in self.wide else 1)
                 lines.append(f"    bytes += {self._bytes(b, copies)};")
@@ -305,6 +340,8 @@ class _Renderer:
             lines += self._input(b)
         first = len(self.plan.inputs)
         for b in self.plan.outputs:
+            if not self._is_given(*b.shape):
+                continue
             lines.append(f"    e->{b.name} = (void *)data[{first + b.position}];")
         for b in self.plan.buffers:
             if b.kind == "constant":

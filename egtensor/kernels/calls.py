@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from egtensor.kernels.flow import axis_indices
 from egtensor.kernels.indexing import ORIGIN, Index, along, compose, linear, row_major
 from egtensor.kernels.lower import Lowering
 from egtensor.kernels.plan import Call, Strided
-from egtensor.lang.dims import estimate
+from egtensor.lang.dims import Dim, Size, as_size, estimate
 from egtensor.lang.op import Library
 from egtensor.lang.types import TensorType
 
@@ -32,22 +34,32 @@ def strided(shared: Lowering, place: int) -> Strided:
     return Strided(access.buffer, flow.shape, access.coefficients, access.offset)
 
 
-def call_of(shared: Lowering, place: int) -> Call:
-    """The call that computes a library step."""
+def call_of(shared: Lowering, place: int, given: Set[Size]) -> Call:
+    """The call that computes a library step.
+
+    given  sizes that the arguments tell
+    """
     flow = shared.flows[place]
     body = flow.step.op.body
     assert isinstance(body, Library)
     operands = tuple(strided(shared, a) for a in flow.args)
     types = tuple(TensorType(shared.flows[a].dtype, shared.flows[a].shape) for a in flow.args)
-    attributes = flow.step.attributes
+    attributes = {
+        k: shared.sizes.extent(v) if isinstance(v, (int, Dim)) else v
+        for k, v in flow.step.attributes.items()
+    }
+    told = (as_size(v) for v in attributes.values() if isinstance(v, Dim))
+    defines = tuple(n for n in told if n is not None and n not in given)
+    fails = flow.step.op.fallible or (attributes and not defines)
     cost = flow.step.op.cost
     return Call(
         routine=body.routine,
         operands=operands,
         results=_results(shared, place),
         attributes=tuple(attributes.items()),
-        site=shared.failure_site(place) if flow.step.op.fallible else 0,
+        site=shared.failure_site(place) if fails else 0,
         note=flow.step.op.name,
+        defines=defines,
         work=estimate(cost(types, attributes)) if callable(cost) else float(cost),
     )
 

@@ -55,15 +55,19 @@ class Lowering:
     def failure_site(self, place: int) -> int:
         """The error code of a routine that cannot go on."""
         step = self.flows[place].step
-        self.sites.append(
-            Site(
+        if step.attrs:
+            message = (
+                f"{step.op.name}: there are {{0}} elements where {{1}} must be\n"
+                "  an equality of sizes fixes their number\n"
+                "  fix: check the values of the operand"
+            )
+        else:
+            message = (
                 f"{step.op.name}: the matrix is singular\n"
                 "  a pivot of its factorisation is exactly zero\n"
-                "  fix: check the matrix, or add a small multiple of the identity",
-                "value",
-                step.lines[0] if step.lines else None,
+                "  fix: check the matrix, or add a small multiple of the identity"
             )
-        )
+        self.sites.append(Site(message, "value", step.lines[0] if step.lines else None))
         return len(self.sites)
 
     def index_site(self, place: int, axis: int) -> int:

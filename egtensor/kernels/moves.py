@@ -5,7 +5,7 @@ from __future__ import annotations
 from egtensor.kernels.flow import Flow, step_cost
 from egtensor.kernels.indexing import ORIGIN, Index, along, linear
 from egtensor.kernels.lower import Lowering, Reader, coalesce
-from egtensor.kernels.plan import Kernel, Phase, Reduction, Slot, Store
+from egtensor.kernels.plan import Kernel, Phase, Reduction, Slot, Store, Strided
 from egtensor.lang.dims import Extent
 from egtensor.lang.number import Number
 from egtensor.lang.op import Prefix, Scatter

@@ -169,7 +169,11 @@ class Strided:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A routine of the runtime, or of the emitter's library."""
+    """A routine of the runtime, or of the emitter's library.
+
+    attributes  sizes in them are canonical
+    defines     sizes that are known once it has run; the buffers they describe are allocated then
+    """
 
     routine: str
     operands: tuple[Strided, ...]
@@ -178,7 +182,7 @@ class Call:
     site: int = 0
     note: str = ""
     work: float = 0.0
-    workspace: Buffer | None = None
+    defines: tuple[Size, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

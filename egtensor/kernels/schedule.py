@@ -32,7 +32,7 @@ from egtensor.kernels.plan import (
     writes,
 )
 from egtensor.kernels.sizes import unify
-from egtensor.lang.dims import Extent, Shape, as_size, estimate, product, size, sizes_of
+from egtensor.lang.dims import Extent, Shape, Size, as_size, estimate, product, size, sizes_of
 from egtensor.lang.op import Leaf, Reshape
 from egtensor.lang.op import Region as RegionBody
 from egtensor.lang.subgraph import SubGraph
@@ -89,6 +89,7 @@ class Scheduler:
         self.memory: dict[int, Strided] = {}
         self.sites: list[Site] = parent.sites if parent else []
         self.buffers: dict[Buffer, None] = parent.buffers if parent else {}
+        self.given: set[Size] = parent.given if parent else set()
         self.inputs = self._input_buffers()
 
     def plan(self) -> KernelPlan:
@@ -98,7 +99,7 @@ class Scheduler:
             for j, t in enumerate(self.program.steps[r].tensor for r in self.program.results)
         )
         self.buffers.update(dict.fromkeys((*self.inputs, *outputs)))
-        body = self.body([whole(b) for b in outputs])
+        body = self.whole = self.body([whole(b) for b in outputs])
         buffers = tuple(self.buffers)
         return KernelPlan(
             body=body,
@@ -127,6 +128,8 @@ class Scheduler:
 
     def _new(self, name: str, kind: BufferKind, dtype: DType, shape: Shape, **more: Any) -> Buffer:
         """A new buffer of the plan."""
+        if kind == "temporary" and not self.given.issuperset(n for e in shape for n in sizes_of(e)):
+            kind = "dynamic"
         buffer = Buffer(f"{self.prefix}{name}", kind, dtype, shape, **more)
         self.buffers[buffer] = None
         return buffer
@@ -158,6 +161,7 @@ class Scheduler:
             if k not in found:
                 found[k] = Buffer(f"x{k}", "input", flow.dtype, flow.step.tensor.shape, k)
             self.memory[place] = Strided(found[k], flow.shape, row_major(flow.shape))
+        self.given.update(n for b in found.values() for e in b.shape for n in sizes_of(e))
         return tuple(found[k] for k in sorted(found))
 
     def _results(self, flows: Flows) -> list[int]:
@@ -252,10 +256,11 @@ class Scheduler:
 
     def _checks(self) -> tuple[Check, ...]:
         """Equalities of sizes that the arguments give."""
-        given = {n for b in self.inputs for e in b.shape for n in sizes_of(e)}
+        defined = {n for r in regions(self.whole) if isinstance(r, Call) for n in r.defines}
+        known = self.given | defined
         checks = []
         for a, b, line in self.sizes.equalities:
-            if not given.issuperset((*sizes_of(a), *sizes_of(b))):
+            if not known.issuperset((*sizes_of(a), *sizes_of(b))):
                 continue
             self.sites.append(
                 Site(
@@ -301,7 +306,7 @@ class Scheduler:
             case "scatter":
                 return [*scatter_kernels(lowering, name, place)]
             case "call":
-                return [call_of(lowering, place)]
+                return [call_of(lowering, place, self.given)]
             case "region":
                 return self._nested(lowering, place, name)
             case role:

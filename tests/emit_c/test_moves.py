@@ -114,3 +114,29 @@ def test_sizes_that_do_not_agree_are_reported(cache, x):
     f = compiled([x + y], [x, y], cache)
     with pytest.raises(SiteError, match="size: argument 1 has size 4 along axis 1, not 3"):
         f(draw((2, 3)), draw((2, 4)))
+
+
+@pytest.mark.parametrize("value", [np.zeros((3, 4)), np.eye(3, 4), np.ones((3, 4))])
+def test_sizes_that_values_decide(cache, value):
+    x = symbol(0, "x", "float64", (size("n"), size("m")))
+    positive = OPS["greater"](x, 0)
+    kept = x[positive]
+    rows, columns = F["nonzero"](x)
+    roots = [
+        kept,
+        OPS["exp"](kept) * 2,
+        F["sum"](kept),
+        rows + columns,
+        kept[::-1] + 1,
+        F["sum"](x),
+    ]
+    agree(roots, {x: value}, cache)
+
+
+def test_a_number_of_places_that_does_not_fit_is_reported(cache):
+    x = symbol(0, "x", "float64", (size("n"),))
+    y = symbol(1, "y", "float64", (size("k"),))
+    f = compiled([x[OPS["greater"](x, 0)] + y], [x, y], cache)
+    np.testing.assert_array_equal(f(np.array([1.0, -1, 2]), np.ones(2))[0], [2, 3])
+    with pytest.raises(SiteError, match="there are 2 elements where 3 must be"):
+        f(np.array([1.0, -1, 2]), np.ones(3))
