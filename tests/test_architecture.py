@@ -28,8 +28,11 @@ MAY_IMPORT = {
     "emit_cuda": ("kernels",),
     "rules_catalog": ("rules",),
 }
-# Methods of Expr that hand the expression to the compiler, which is imported when they are called.
-UPWARDS = {"egtensor/lang/expr.py": {"function"}}
+# Imports upwards, made when called: Expr.eval compiles; differentiating a loop differentiates its body.
+UPWARDS = {
+    "egtensor/lang/expr.py": {"function"},
+    "egtensor/lang/ops/region.py": {"diff"},
+}
 # A library, and the only files and folders that may import it.
 ONLY_IN = {
     "egglog": ("egtensor/rules/egraph.py", "egtensor/doctor.py"),
