@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 import egtensor.lang.ops
-from egtensor.lang.op import OPS, Body, Leaf, Library
+from egtensor.lang.op import OPS, Body, Leaf, Library, Region
 from egtensor.lang.prim import PRIMS
 
 assert egtensor.lang.ops, "importing it registers the operators"
@@ -61,7 +61,7 @@ WHEN_CALLED = {"cupy", "cuda", "sympy", "matplotlib"}
 SPELLING = Path("egtensor/rules/dsl.py")
 # Names a stage may know, although some operators are named after them.
 KINDS = {kind.__name__.lower() for kind in get_args(Body)}
-LEAVES = {name for name, op in OPS.items() if isinstance(op.body, Leaf)}
+LEAVES = {op.body.kind for op in OPS.values() if isinstance(op.body, Leaf | Region)}
 ROUTINES = {op.body.routine for op in OPS.values() if isinstance(op.body, Library)}
 KNOWN = KINDS | LEAVES | ROUTINES | set(PRIMS)
 NAMELESS = ("rules", "extract", "kernels", "emit_c", "emit_cuda")
