@@ -11,6 +11,7 @@ from benchmarks.peers import OURS, OURS_WITHOUT_RULES, PEERS
 Row = Mapping[str, Any]
 ORDER = [entry.name for entry in PEERS]
 MEBIBYTE = 2**20
+BACK_END = ("schedule", "render", "build")  # stages that are not the optimiser's
 
 
 def markdown(result: Mapping[str, Any]) -> str:
@@ -157,16 +158,18 @@ def _import_table(rows: Sequence[Row]) -> str:
 
 
 def _optimiser_table(rows: Sequence[Row]) -> str:
-    good = [row for row in rows if "stages" in row]
-    stages = list(dict.fromkeys(stage for row in good for stage in row["stages"]))
-    body = []
-    for row in good:
-        warm = [statistics.median(row["stages"].get(stage, [math.nan])[1:]) for stage in stages]
-        body.append([row["case"], str(row["nodes"]), duration(sum(warm)), *map(duration, warm)])
-    body += [
-        [row["case"], row["error"]] + [""] * (len(stages) + 1) for row in rows if "error" in row
+    medians = [
+        {stage: statistics.median(times[1:]) for stage, times in row.get("stages", {}).items()}
+        for row in rows
     ]
-    return _table(["expression", "nodes", "total", *stages], body)
+    stages = list(dict.fromkeys(stage for warm in medians for stage in warm))
+    body = []
+    for row, warm in zip(rows, medians, strict=True):
+        optimising = sum(time for stage, time in warm.items() if stage not in BACK_END)
+        line = [row["case"], str(row.get("nodes", row.get("error")))]
+        line.append(duration(optimising) if warm else "")
+        body.append(line + [duration(warm[stage]) if stage in warm else "" for stage in stages])
+    return _table(["expression", "nodes", "optimiser", *stages], body)
 
 
 def _memory_table(rows: Sequence[Row]) -> str:
