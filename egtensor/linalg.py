@@ -1,17 +1,11 @@
 """Linear algebra, by the names of ``numpy.linalg``."""
 
-from egtensor.lang.ops.linalg import (
-    det,
-    norm,
-)
-from egtensor.lang.ops.linalg import (
-    inverse as inv,
-)
-from egtensor.lang.ops.linalg import (
-    sign_and_log_determinant as slogdet,
-)
-from egtensor.lang.ops.linalg import (
-    solution as solve,
-)
+from egtensor.lang.ops import linalg as _functions
+
+det = _functions.det
+inv = _functions.inverse
+norm = _functions.norm
+slogdet = _functions.sign_and_log_determinant
+solve = _functions.solution
 
 __all__ = ["det", "inv", "norm", "slogdet", "solve"]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from egtensor.errors import FunctionError, TypeRuleError
+from egtensor.lang.dims import Size
 from egtensor.lang.expr import Expr, as_expr, cast, rebuild, toposort
+from egtensor.lang.unify import sizes_in
 from egtensor.shared import SharedVariable
 
 Packing = Literal["one", "list", "dict"]
@@ -62,7 +64,8 @@ def collect(
     leaves = _leaves([*exprs, *(v for _, v in checked)])
     checked = _with_default_updates(checked, leaves)
     leaves = _leaves([*exprs, *(v for _, v in checked)])
-    _check_symbols(inputs, leaves, on_unused_input)
+    sizes = {size for e in (*exprs, *(v for _, v in checked)) for size in _sizes_below(e)}
+    _check_symbols(inputs, leaves, sizes, on_unused_input)
     used = {n: None for n in leaves if isinstance(n, SharedVariable)}
     used.update(dict.fromkeys(s for s, _ in checked))
     shared = tuple(sorted(used, key=lambda s: s.container.storage.id))
@@ -208,7 +211,17 @@ def _with_default_updates(
     return [*pairs, *extra]
 
 
-def _check_symbols(inputs: tuple[Expr, ...], leaves: list[Expr], on_unused: str) -> None:
+def _sizes_below(root: Expr) -> Iterable[Size]:
+    """The named sizes that attributes of a program mention: an input may be there for its sizes alone."""
+    for node in toposort([root]):
+        if node.op.name not in ("input", "shared"):
+            for attr in node.attrs:
+                yield from sizes_in(attr)
+
+
+def _check_symbols(
+    inputs: tuple[Expr, ...], leaves: list[Expr], sizes: set[Size], on_unused: str
+) -> None:
     symbols = [n for n in leaves if n.op.name == "input"]
     for symbol in symbols:
         if symbol not in set(inputs):
@@ -224,7 +237,8 @@ def _check_symbols(inputs: tuple[Expr, ...], leaves: list[Expr], on_unused: str)
             f"function: on_unused_input={on_unused!r} is not valid\n"
             f"  it is 'raise', 'warn' or 'ignore'\n  fix: choose one of them"
         )
-    unused = [x for x in inputs if x not in set(symbols)]
+    told = {x for x in inputs if not sizes.isdisjoint(sizes_in(x.type))}
+    unused = [x for x in inputs if x not in told and x not in set(symbols)]
     if not unused or on_unused == "ignore":
         return
     message = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from egtensor.errors import ShapeError
 
@@ -82,17 +83,17 @@ class Dim:
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Dim) and self.terms == other.terms)
 
-    def __add__(self, other: Extent) -> Extent:
+    def __add__(self, other: Any) -> Any:
         if not isinstance(other, (int, Dim)):
-            return NotImplemented
+            return _as_tensor("add", self, other)
         sums = dict(self.terms)
         for m, c in _terms(other):
             sums[m] = sums.get(m, 0) + c
         return _canonical(sums)
 
-    def __mul__(self, other: Extent) -> Extent:
+    def __mul__(self, other: Any) -> Any:
         if not isinstance(other, (int, Dim)):
-            return NotImplemented
+            return _as_tensor("multiply", self, other)
         products: dict[Monomial, int] = {}
         for m, c in self.terms:
             for k, d in _terms(other):
@@ -104,13 +105,23 @@ class Dim:
     __rmul__ = __mul__
 
     def __neg__(self) -> Extent:
-        return self * -1
+        return self * -1  # type: ignore[no-any-return]
 
-    def __sub__(self, other: Extent) -> Extent:
-        return self + (-other) if isinstance(other, (int, Dim)) else NotImplemented
+    def __sub__(self, other: Any) -> Any:
+        if not isinstance(other, (int, Dim)):
+            return _as_tensor("subtract", self, other)
+        return self + (-other)
 
-    def __rsub__(self, other: Extent) -> Extent:
-        return -self + other if isinstance(other, (int, Dim)) else NotImplemented
+    def __rsub__(self, other: Any) -> Any:
+        if not isinstance(other, (int, Dim)):
+            return _as_tensor("subtract", other, self)
+        return -self + other
+
+    def __truediv__(self, other: Any) -> Any:
+        return _as_tensor("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _as_tensor("divide", other, self)
 
     def __floordiv__(self, other: Extent) -> Extent:
         return floordiv(self, other) if isinstance(other, (int, Dim)) else NotImplemented
@@ -119,7 +130,7 @@ class Dim:
         return floordiv(other, self) if isinstance(other, (int, Dim)) else NotImplemented
 
     def __mod__(self, other: Extent) -> Extent:
-        return self - floordiv(self, other) * other
+        return self - floordiv(self, other) * other  # type: ignore[no-any-return]
 
     def __int__(self) -> int:
         raise ShapeError(
@@ -142,6 +153,16 @@ class Dim:
 
 Extent = int | Dim
 Shape = tuple[Extent, ...]
+
+
+def _as_tensor(op: str, a: Any, b: Any) -> Any:
+    """Arithmetic of sizes that leaves the integers makes an expression."""
+    from egtensor.lang.op import OPS
+
+    other = b if isinstance(a, Dim) else a
+    if not isinstance(other, (int, float, Dim)):
+        return NotImplemented
+    return OPS[op](a, b)
 
 
 def size(name: str, hint: int = DEFAULT_HINT) -> Dim:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +102,21 @@ def _substituted(node: Expr, args: list[Expr], solution: dict[Size, Extent]) -> 
     if attrs == node.attrs and all(a is b for a, b in zip(args, node.args, strict=True)):
         return node
     return remake(node, tuple(args), attrs)
+
+
+def sizes_in(value: Any) -> Iterator[Size]:
+    """The named sizes that an attribute or a type mentions."""
+    match value:
+        case Dim():
+            yield from sizes_of(value)
+        case TensorType(_, shape):
+            yield from sizes_in(shape)
+        case SubGraph(_, outputs):
+            for node in toposort(outputs):
+                yield from sizes_in(node.attrs)
+        case tuple():
+            for part in value:
+                yield from sizes_in(part)
 
 
 def map_extents(value: Any, solution: dict[Size, Extent]) -> Any:

@@ -40,6 +40,16 @@ def test_shapes_are_declared_as_numbers_sizes_and_none():
     assert (str(a), str(b)) == ("a", "b")
 
 
+def test_arithmetic_of_sizes_may_leave_the_integers():
+    x = et.fvector("x")
+    n = x.shape[0]
+    made = [n / 2, 1 / n, 0.5 * n, n * 0.5, n + 0.5, 1.5 - n, x / n, n * x, n - x.sum()]
+    got = et.interpret(made, {x: np.ones(4, "f4")})
+    for value, wanted in zip(got[:6], (2, 0.25, 2, 2, 4.5, -2.5), strict=True):
+        assert value == wanted
+    assert [g.dtype for g in got[6:]] == [np.float32] * 3
+
+
 def test_a_range_is_known_as_facts():
     facts = et.vector("x", range=(0.5, 1)).attrs[3]
     for fact in (NOTNAN, FINITE, GE0, NONZERO, LE1):
