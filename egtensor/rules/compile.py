@@ -89,8 +89,13 @@ def size(p: Pattern) -> int:
     return sum(isinstance(term, Node) for _, term in subterms(p))
 
 
-def choices(rule: Rule) -> Iterator[Choice]:
+@cache
+def choices(rule: Rule) -> tuple[Choice, ...]:
     """All choices, each once up to names of variables and orders of commutative operands."""
+    return tuple(_choices(rule))
+
+
+def _choices(rule: Rule) -> Iterator[Choice]:
     seen: set[Any] = set()
     number = 0
     for lhs in orders(rule.lhs):

@@ -7,27 +7,23 @@ warm e-graph that holds rules and no terms; each EGraph is what is pushed onto i
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from egtensor.errors import EngineError
 from egtensor.lang.expr import Expr, toposort
 from egtensor.lang.facts import Fact, facts_of_number
-from egtensor.lang.op import Derived, Leaf, Op, Reshape, Scalar, View
+from egtensor.lang.op import OPS, Derived, Leaf, Op
 from egtensor.lang.pattern import Node
 from egtensor.rules.compile import (
-    DERIVE,
-    EXPLORE,
     NEED,
-    SIMPLIFY,
     Compiled,
     Context,
     choices,
@@ -35,24 +31,22 @@ from egtensor.rules.compile import (
     derivative_rule,
 )
 from egtensor.rules.constructors import (
-    HANDLE,
     LEAF,
     LITERAL,
     Constructor,
     constructor_of,
+    order_of_ops,
 )
+from egtensor.rules.declare import INSERT, base, declaration, typing_rule
 from egtensor.rules.domain import FINITE, REAL, STABLE
-from egtensor.rules.facts import facts_expression, facts_of_expr
-from egtensor.rules.infer import principal, probes, subterms
+from egtensor.rules.facts import facts_of_expr
+from egtensor.rules.infer import subterms
 from egtensor.rules.rule import Rule
 from egtensor.rules.ruleset import RuleSet
-from egtensor.rules.tables import COLUMNS, Functions, Interner, fold_answer, type_answer
+from egtensor.rules.tables import Functions, Interner
 
-INSERT, ANALYSE = "insert", "analyse"
+DERIVATIVES = 1_000_000  # numbers of rules from here on are derivatives
 RECYCLE = 100  # programs after which a warm e-graph is made anew: each leaves some memory behind
-EXACT_COST = 4.0  # operators up to this cost are correctly rounded by every library
-# a type merged with another becomes negative, and stays so: that is a contradiction
-CONFLICT = "(max -1000000000000 (- (max old new) (* 1000000 (- (max old new) (min old new)))))"
 
 
 _forked = [False]  # whether egglog was loaded before this process was forked
@@ -79,51 +73,6 @@ def _bindings() -> Any:
     return egglog.bindings
 
 
-def _names(prefix: str, count: int) -> str:
-    return " ".join(f"{prefix}{k}" for k in range(count))
-
-
-def _integers(count: int) -> str:
-    return " ".join(["i64"] * count)
-
-
-def _rule(query: str, actions: str, ruleset: str, name: str = "") -> str:
-    """A rule of the engine itself; egglog would make the whole text its name."""
-    label = name or f"own-{hashlib.sha256(f'{query} {actions}'.encode()).hexdigest()[:12]}"
-    return f'(rule (({query})) (({actions})) :ruleset {ruleset} :name "{label}")'
-
-
-def _base() -> list[str]:
-    row = _names("c", COLUMNS + 1)
-    return [
-        "(sort T)",
-        f"(constructor {LITERAL} (i64 i64) T)",
-        f"(constructor {LEAF} (i64) T)",
-        f"(constructor {HANDLE} (i64) T :unextractable)",
-        f"(function ty (T) i64 :merge {CONFLICT})",
-        "(function facts (T) i64 :merge (| old new))",
-        "(function numfacts (i64) i64 :merge (| old new))",
-        "(relation untyped (T))",
-        f"(relation need ({_integers(COLUMNS + 1)}))",
-        f"(function tab ({_integers(COLUMNS + 1)}) i64 :merge (min old new))",
-        f"(relation wants (T {_integers(COLUMNS + 1)}))",
-        f"(relation folds (T i64 {_integers(COLUMNS + 1)}))",
-        *(f"(ruleset {r})" for r in (INSERT, ANALYSE, SIMPLIFY, EXPLORE, DERIVE)),
-        "(relation in_Lit (i64 i64 i64))",
-        _rule("in_Lit o n t", f"union ({HANDLE} o) ({LITERAL} n t)", INSERT),
-        "(relation in_Leaf (i64 i64))",
-        _rule("in_Leaf o k", f"union ({HANDLE} o) ({LEAF} k)", INSERT),
-        "(relation in_node (i64 i64 i64))",
-        _rule("in_node o t f", f"set (ty ({HANDLE} o)) t) (set (facts ({HANDLE} o)) f", INSERT),
-        "(relation in_num (i64 i64))",
-        _rule("in_num n f", "set (numfacts n) f", INSERT),
-        _rule(f"= e ({LITERAL} n t)", "set (ty e) t", ANALYSE),
-        _rule(f"= e ({LITERAL} n t)) (= f (numfacts n)", "set (facts e) f", ANALYSE),
-        _rule(f"wants e {row}) (= t (tab {row})", "set (ty e) t", ANALYSE),
-        _rule(f"folds e s {row}) (= n (tab {row})", f"union e ({LITERAL} n s)", ANALYSE),
-    ]
-
-
 @dataclass
 class RunReport:
     """What one iteration did: whether anything changed, and how often each rule matched."""
@@ -146,19 +95,19 @@ class Engine:
         self.uses = 0
         self.constructors: dict[str, Constructor] = {}
         self.derivations: dict[str, Compiled] = {}
-        self.rule_names: list[str] = []
         self.folds_calls = any(r.over in (REAL, STABLE, FINITE) for r in rules)
         self._typed_on_demand: set[str] = set()
         self._ops: set[Op] = set()
-        self._rules = [r for rule in rules for r in _directions(rule)]
-        self._pending: list[tuple[Compiled, ...]] = []
+        directed = [r for rule in rules for r in _directions(rule)]
+        self.rule_names: dict[int, str] = {k: str(r) for k, r in enumerate(directed, 1)}
+        self._rules = list(enumerate(directed, 1))
         self._waiting: list[Compiled] = []
+        self._texts: list[str] = []
         self._numbers_told = 1
         self._egraph = _bindings().EGraph()
         if _forked[0]:
             keep_forever([self])
-        for text in _base():
-            self._run_text(text)
+        self.load(base())
 
     @property
     def ids(self) -> Interner:
@@ -174,10 +123,14 @@ class Engine:
         """Declare constructors, and load the rules that can match once they exist."""
         for made in needed:
             self._declare(made)
-        loaded = True
-        while loaded:
-            loaded = self._load_rules()
-        self._tell_numbers()
+        while self._load_rules():
+            pass
+        for k in range(self._numbers_told, len(self.ids.numbers)):
+            facts = int(facts_of_number(self.ids.numbers[k]))
+            self._texts.append(f"(set (numfacts {k}) {facts})")
+        self._numbers_told = len(self.ids.numbers)
+        texts, self._texts = self._texts, []
+        self.load(texts)
 
     def run(self, *rulesets: str) -> list[RunReport]:
         """One iteration of each ruleset, in order."""
@@ -198,11 +151,7 @@ class Engine:
             # a panic of the engine is no Exception, but must not end the user's program
             if isinstance(error, (SystemExit, GeneratorExit, MemoryError)):
                 raise
-            raise EngineError(
-                f"the e-graph engine failed: {str(error)[:200]}\n"
-                f"  the program as written is used instead\n"
-                f"  fix: report this as a defect of egtensor"
-            ) from error
+            raise _failure(error) from error
 
     @contextmanager
     def pushed(self) -> Iterator[None]:
@@ -217,41 +166,44 @@ class Engine:
         self.execute(b.Pop(_span(), 1))
         self.uses += 1
 
-    def _run_text(self, text: str) -> None:
-        self.execute(*self._egraph.parse_program(text))
+    def load(self, texts: Iterable[str]) -> None:
+        """Declarations and rules, each parsed by itself: egglog's parser is quadratic."""
+        parse = self._egraph.parse_program
+        try:
+            commands = [c for text in texts for c in parse(text)]
+        except Exception as error:
+            raise _failure(error) from error
+        if commands:
+            self.execute(*commands)
 
     def _declare(self, made: Constructor) -> None:
         if made.name in self.constructors:
             return
         self.constructors[made.name] = made
         self._ops.add(made.op)
-        for text in declaration(made, self.context, self.folds_calls):
-            self._run_text(text)
+        self._texts += declaration(made, self.context, self.folds_calls)
         if isinstance(made.op.body, Derived):
             assert made.fixed is not None
             rule = derivative_rule(made.op, *made.fixed)
             if rule is not None:
+                number = DERIVATIVES + 10 * order_of_ops()[OPS[made.fixed[0]]] + made.fixed[1]
+                self.rule_names[number] = str(rule)
                 (choice,) = choices(rule)
-                compiled = compile_choice(rule, choice, self.context, self._rule_id(rule))
+                compiled = compile_choice(rule, choice, self.context, number)
                 self.derivations[made.name] = compiled
                 self._load(compiled)
-
-    def _rule_id(self, rule: Rule) -> int:
-        self.rule_names.append(str(rule))
-        return len(self.rule_names)
 
     def _load_rules(self) -> bool:
         """Load what has become possible; returns whether that declared new constructors."""
         before = len(self.constructors)
         remaining = []
-        for rule in self._rules:
-            if all(t.op in self._ops for _, t in subterms(rule.lhs) if isinstance(t, Node)):
-                number = self._rule_id(rule)
+        for number, rule in self._rules:
+            if operators(rule) <= self._ops:
                 self._waiting += [
                     compile_choice(rule, c, self.context, number) for c in choices(rule)
                 ]
             else:
-                remaining.append(rule)
+                remaining.append((number, rule))
         self._rules = remaining
         waiting, self._waiting = self._waiting, []
         for compiled in waiting:
@@ -267,106 +219,26 @@ class Engine:
         for made in sorted(compiled.untyped, key=lambda c: c.name):
             if made.name not in self._typed_on_demand:
                 self._typed_on_demand.add(made.name)
-                for text in typing_rule(made, self.context):
-                    self._run_text(text)
-        for text in compiled.texts:
-            self._run_text(text)
+                self._texts += typing_rule(made, self.context)
+        self._texts += compiled.texts
 
-    def _tell_numbers(self) -> None:
-        for k in range(self._numbers_told, len(self.ids.numbers)):
-            self._run_text(f"(set (numfacts {k}) {int(facts_of_number(self.ids.numbers[k]))})")
-        self._numbers_told = len(self.ids.numbers)
+
+def _failure(error: BaseException) -> EngineError:
+    return EngineError(
+        f"the e-graph engine failed: {str(error)[:200]}\n"
+        f"  the program as written is used instead\n"
+        f"  fix: report this as a defect of egtensor"
+    )
+
+
+@cache
+def operators(rule: Rule) -> frozenset[Op]:
+    """The operators on the left side of a rule."""
+    return frozenset(t.op for _, t in subterms(rule.lhs) if isinstance(t, Node))
 
 
 def _directions(rule: Rule) -> list[Rule]:
     return [rule, rule.inverse()] if rule.both_ways else [rule]
-
-
-def declaration(made: Constructor, context: Context, folds_calls: bool) -> list[str]:
-    """egglog's declaration of a constructor, its loader, and the rules that its record implies."""
-    operands, attrs = _names("v", made.arity), _names("k", len(made.attributes))
-    handles = " ".join(f"({HANDLE} v{k})" for k in range(made.arity))
-    row = f"o {operands} {attrs}"
-    texts = [
-        f"(constructor {made.name} ({made.signature}) T)",
-        f"(relation in_{made.name} ({_integers(1 + made.arity + len(made.attributes))}))",
-    ]
-    actions = f"union ({HANDLE} o) ({made.name} {handles} {attrs})"
-    if context.record:
-        texts.append(f"(function by_{made.name} ({made.signature}) i64 :merge (min old new))")
-        actions += f") (set (by_{made.name} {handles} {attrs}) 0"
-    texts.append(_rule(f"in_{made.name} {row}", actions, INSERT))
-    if isinstance(made.op.body, Derived):
-        return texts
-    term = f"({made.name} {operands} {attrs})"
-    texts.append(_facts_rule(made, term))
-    if made.op.commutative and made.arity == 2:
-        query = f"= e ({made.name} v0 v1)) (= d ({made.name} v1 v0)"
-        texts.append(_rule(query, "union e d", SIMPLIFY))
-    if isinstance(made.op.body, (View, Reshape)):
-        query = f"= e ({made.name} ({LITERAL} n t) {attrs})) (= s (ty e)"
-        texts.append(_rule(query, f"union e ({LITERAL} n s)", ANALYSE))
-    if _can_fold(made, folds_calls):
-        texts.append(_fold_rule(made, context))
-    return texts
-
-
-def _facts_rule(made: Constructor, term: str) -> str:
-    expression = facts_expression(made, result_kind(made))
-    used = set(re.findall(r"f\d+", expression))
-    needed = "".join(f"(= f{k} (facts v{k})) " for k in range(made.arity) if f"f{k}" in used)
-    actions = f"set (facts e) {expression}"
-    return f'(rule ({needed}(= e {term})) (({actions})) :ruleset {ANALYSE} :name "own-facts-{made.name}")'
-
-
-def result_kind(made: Constructor) -> str:
-    """The kind of the result's dtype, or the empty string where it is not known."""
-    place = principal(made.op)
-    if place is None or made.op.results != 1:
-        return ""
-    if made.op.promote is None:
-        return ""
-    kinds = {p[-1].kind for p in probes(made.op) if p[place].kind == made.kind}
-    return kinds.pop() if len(kinds) == 1 else ""
-
-
-def _can_fold(made: Constructor, folds_calls: bool) -> bool:
-    op = made.op
-    return (
-        isinstance(op.body, Scalar)
-        and op.results == 1
-        and not op.fallible
-        and made.arity <= 3
-        and len(op.attrs) <= 1
-        and (folds_calls or (isinstance(op.cost, (int, float)) and op.cost <= EXACT_COST))
-    )
-
-
-def _fold_rule(made: Constructor, context: Context) -> str:
-    place = principal(made.op) or 0
-    function = context.functions.number(("fold", made.op), fold_answer(made.op, place))
-    operands = " ".join(f"({LITERAL} n{k} t{k})" for k in range(made.arity))
-    attrs = _names("k", len(made.attributes))
-    numbers = [f"n{k}" for k in range(made.arity)] + ["0"] * (3 - made.arity)
-    row = f"{function} {' '.join(numbers)} t{place} s {attrs or '0'}"
-    query = f"= e ({made.name} {operands} {attrs})) (= s (ty e)"
-    return _rule(query, f"need {row}) (folds e s {row}", ANALYSE, f"{NEED}fold-{made.name}")
-
-
-def typing_rule(made: Constructor, context: Context) -> list[str]:
-    """The rule that asks for the type of terms whose type their maker did not know."""
-    columns = len(made.attributes) + made.arity
-    if columns > COLUMNS:
-        return []
-    function = context.functions.number(
-        ("type", made.op, made.arity), type_answer(made.op, made.arity)
-    )
-    operands, attrs = _names("v", made.arity), _names("k", len(made.attributes))
-    types = " ".join(f"(= t{k} (ty v{k}))" for k in range(made.arity))
-    zeros = " ".join(["0"] * (COLUMNS - columns))
-    row = f"{function} {attrs} {_names('t', made.arity)} {zeros}"
-    query = f"untyped e) {types} (= e ({made.name} {operands} {attrs})"
-    return [_rule(query, f"need {row}) (wants e {row}", ANALYSE, f"{NEED}type-{made.name}")]
 
 
 @lru_cache(maxsize=1)

@@ -39,9 +39,8 @@ def real_values(roots: list[Expr], given: Mapping[Expr, Any]) -> Values:
     """Every node over the extended reals, in object arrays of mpmath numbers."""
     import mpmath
 
-    with mpmath.workdps(DIGITS):
-        with np.errstate(all="ignore"):
-            return fold(roots, lambda e, args: given[e] if e in given else _real(e, args))
+    with mpmath.workdps(DIGITS), np.errstate(all="ignore"):
+        return fold(roots, lambda e, args: given[e] if e in given else _real(e, args))
 
 
 def sympy_values(roots: list[Expr], given: Mapping[Expr, Any]) -> list[Any]:

@@ -353,7 +353,7 @@ def _node(
         return ENode(literal_op(), (rounded, type_), ())
     made = egraph.engine.constructors[name]
     rule_id = tables.maker.get(tables.keys[n], 0)
-    rule = egraph.engine.rule_names[rule_id - 1] if rule_id else None
+    rule = egraph.engine.rule_names[rule_id] if rule_id else None
     return ENode(made.op, tuple([ids.attributes[a] for a in attrs]), args, rule)
 
 

@@ -17,8 +17,8 @@ from egtensor.errors import ContradictionError, EngineError
 from egtensor.lang.expr import Expr
 from egtensor.rules.classes import EClasses
 from egtensor.rules.compile import DERIVE, EXPLORE, NEED, SIMPLIFY
+from egtensor.rules.declare import ANALYSE
 from egtensor.rules.egraph import (
-    ANALYSE,
     RECYCLE,
     EGraph,
     Engine,
