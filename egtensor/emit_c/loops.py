@@ -30,6 +30,7 @@ from egtensor.lang.types import DType
 BLOCK = 4096
 VECTORS = 8  # running sums, in units of 64 bytes
 WIDTH = 512  # columns of a block
+TILE = 32  # rows and columns of a tile where operands are contiguous along different axes
 TURNS = 256  # rows that a column sum adds up before it adds to the total
 Use = tuple[str, DType, DType | None]
 
@@ -58,6 +59,8 @@ class KernelText:
 
     def __post_init__(self) -> None:
         self.axes = tuple(f"i{k}" for k in range(len(self.kernel.axes)))
+        self.across = crossing_axis(self.kernel)
+        self.staged: dict[Access, str] = {}
         self.terms = self._term_text()
 
     # plain text
@@ -92,6 +95,7 @@ class KernelText:
             lambda number: f"s{number}{slot_suffix}",
             self.width() if self.kernel.lanes else 0,
         )
+        made.staged = self.staged
         if previous is not None:
             made.used_sizes, made.count = previous.used_sizes, previous.count
             made.bounds = previous.bounds
@@ -166,6 +170,9 @@ class KernelText:
         if kernel.lanes:
             blocks = f"({text[kernel.rows - 1]} + {self.width() - 1}) / {self.width()}"
             return " * ".join([*text[: kernel.rows - 1], blocks])
+        if self.across is not None:
+            text[self.across] = f"({text[self.across]} + {TILE - 1}) / {TILE}"
+            return " * ".join(text[:-1])
         if kernel.rows:
             return " * ".join(text[: kernel.rows])
         if self.is_flat():
@@ -192,6 +199,8 @@ class KernelText:
             self._flat()
         elif kernel.lanes:
             self._columns()
+        elif self.across is not None:
+            self._tiles(self.across)
         else:
             self._rows()
 
@@ -200,6 +209,53 @@ class KernelText:
             self._loop(0, "lo", "hi", vector=True)
             self._body(phase)
             self.close()
+
+    def _tiles(self, across: int) -> None:
+        """Square tiles over the last axis and the one along which some operand is contiguous."""
+        last = len(self.kernel.axes) - 1
+        i, j = self.axes[across], self.axes[last]
+        self.open("for (int64_t u = lo; u < hi; ++u)")
+        inner = ""
+        for axis in reversed(range(last)):
+            extent = self.extent(axis)
+            count = f"(({extent} + {TILE - 1}) / {TILE})" if axis == across else extent
+            value = f"u{inner} % {count}" if axis else f"u{inner}"
+            if axis == across:
+                self.put(f"const int64_t b = {value} * {TILE};")
+                self.put(f"const int64_t top = {extent} - b < {TILE} ? {extent} : b + {TILE};")
+            else:
+                self.put(f"const int64_t {self.axes[axis]} = {value};")
+            inner += f" / {count}"
+        extent = self.extent(last)
+        self.open(f"for (int64_t c = 0; c < {extent}; c += {TILE})")
+        self.put(f"const int64_t end = {extent} - c < {TILE} ? {extent} : c + {TILE};")
+        self._stage(across)
+        self.open(f"for (int64_t {i} = b; {i} < top; ++{i})")
+        self.put("#pragma omp simd")
+        self.open(f"for (int64_t {j} = c; {j} < end; ++{j})")
+        for phase in self.kernel.phases:
+            self._body(phase)
+        self.staged = {}
+        self.close(4)
+
+    def _stage(self, across: int) -> None:
+        """Copy tiles of operands that cross the last axis, so that the loops below read them along it."""
+        last = len(self.kernel.axes) - 1
+        i, j = self.axes[across], self.axes[last]
+        for k, access in enumerate(loads(terms_of(self.kernel))):
+            if (
+                access.indirect
+                or access.coefficients[across] != 1
+                or access.coefficients[last] in (0, 1)
+            ):
+                continue
+            pitch = TILE + 1  # rows of a tile begin in different cache lines
+            self.put(f"{c_type(access.buffer.dtype)} w{k}[{TILE * pitch}];")
+            self.put(f"for (int64_t {j} = c; {j} < end; ++{j})")
+            place = f"({i} - b) * {pitch} + {j} - c"
+            value = f"{access.buffer.name}[{self.terms.place(access)}]"
+            self.put(f"    for (int64_t {i} = b; {i} < top; ++{i}) w{k}[{place}] = {value};")
+            self.staged[access] = f"w{k}[{place}]"
 
     def _loop(self, axis: int, start: str, end: str, *, vector: bool = False) -> None:
         if vector:
@@ -510,6 +566,21 @@ class KernelText:
         self.put(f"const egt_bool n{r.slot} = {self._wins(r, value, v)} | ({s} < 0);")
         self.put(f"{v} = n{r.slot} ? {value} : {v};")
         self.put(f"{s} = n{r.slot} ? {self._flat_position()} : {s};")
+
+
+def crossing_axis(kernel: Kernel) -> int | None:
+    """The axis along which an operand is contiguous that is not along the last one."""
+    last = len(kernel.axes) - 1
+    if last < 1 or kernel.serial or any(p.reductions or not p.inner for p in kernel.phases):
+        return None
+    accesses = [*loads(terms_of(kernel)), *(s.access for p in kernel.phases for s in p.stores)]
+    for access in accesses:
+        if access.coefficients[last] in (0, 1) or access.indirect:
+            continue
+        for axis in reversed(range(last)):
+            if access.coefficients[axis] == 1:
+                return axis
+    return None
 
 
 def is_position(r: Reduction) -> bool:

@@ -71,6 +71,7 @@ class TermText:
     c_type      dtype -> the name of its C type
     axes        the C names of the kernel's axes
     slot        slot number -> text
+    staged      accesses that are read from somewhere else
     lanes       columns of a block: rows of scratch memory hold that many numbers per point
     """
 
@@ -85,6 +86,7 @@ class TermText:
     names: dict[Term, str] = field(default_factory=dict)
     count: int = 0
     used_sizes: dict[Size, None] = field(default_factory=dict)
+    staged: dict[Access, str] = field(default_factory=dict)
     bounds: dict[Bounds, int] = field(default_factory=dict)
 
     def write(self, roots: Iterable[Term]) -> list[str]:
@@ -120,7 +122,7 @@ class TermText:
         name = f"t{self.count}"
         self.count += 1
         if isinstance(t.value, Access):
-            text = f"{t.value.buffer.name}[{self.place(t.value)}]"
+            text = self.staged.get(t.value) or f"{t.value.buffer.name}[{self.place(t.value)}]"
         elif isinstance(t.value, Bounds):
             text = self._bounded(name, self.names[t.args[0]], t.value)
         else:
