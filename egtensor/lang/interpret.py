@@ -11,7 +11,7 @@ from egtensor.errors import InputError, ShapeError
 from egtensor.lang import dims
 from egtensor.lang.dims import Dim, Extent, Size
 from egtensor.lang.expr import Expr, resolve, toposort
-from egtensor.lang.op import Missing, Op, Region
+from egtensor.lang.op import Leaf, Library, Missing, Op, Region
 from egtensor.lang.ops.elementwise import ROUNDING_GRID
 from egtensor.lang.subgraph import SubGraph
 from egtensor.lang.types import TensorType
@@ -105,7 +105,7 @@ class _Run:
             return False
         known: dict[Size, Extent] = dict(self.sizes)
         attrs = {n: map_extents(a, known) for n, a in node.attributes.items()}
-        defines_size = isinstance(node.type, tuple) and node.op.fallible is False
+        defines_size = isinstance(node.op.body, Library) and isinstance(node.type, tuple)
         if not defines_size and any(_is_unknown(a) for a in attrs.values()):
             return False
         self.finish(node, self.apply(node.op, [self.results[a] for a in node.args], attrs))
@@ -149,9 +149,8 @@ class _Run:
     def compare(self, node: Expr, type_: TensorType, axis: int, wanted: int, actual: int) -> None:
         """Refuse a size that is not the declared one."""
         if wanted != actual:
-            label = node.attrs[1] if node.op.name in ("input", "shared") else node.op.name
             raise ShapeError(
-                f"{label}: axis {axis} has size {actual}, its type is {type_}\n"
+                f"{_label(node)}: axis {axis} has size {actual}, its type is {type_}\n"
                 f"  the size {type_.shape[axis]} is {wanted} elsewhere\n"
                 f"  fix: pass arrays whose sizes agree"
             )
@@ -182,6 +181,11 @@ def _is_unknown(attr: Any) -> bool:
             return False
 
 
+def _label(node: Expr) -> str:
+    symbol = isinstance(node.op.body, Leaf) and node.op.name in ("input", "shared")
+    return f"{node.op.name} {node.attrs[1]!r}" if symbol else str(node.op)
+
+
 def _fitting(node: Expr, value: Any, precision: Precision) -> Any:
     declared: TensorType = node.type
     array = np.asarray(value)
@@ -192,7 +196,7 @@ def _fitting(node: Expr, value: Any, precision: Precision) -> Any:
         np.can_cast(array.dtype, declared.dtype, kind) or array.size == 0
     ):
         raise InputError(
-            f"input {node.attrs[1]!r}: {array.dtype}[{','.join(map(str, array.shape))}] does not fit {declared}\n"
+            f"{_label(node)}: {array.dtype}[{','.join(map(str, array.shape))}] does not fit {declared}\n"
             f"  rank must be the declared one, and the dtype convertible without loss\n"
             f"  fix: convert the value with .astype('{declared.dtype}') or reshape it"
         )

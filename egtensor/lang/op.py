@@ -240,6 +240,10 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]  # shown by help() as for a function
+        return self.doc or f"``{self.name}`` of each element; see NumPy's function of this name."
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (_op_named, (self.name,))
 

@@ -14,6 +14,7 @@ from operand_samples import (
 from scalar_terms import evaluate
 
 import egtensor as et
+from egtensor.diff.pullback import derivative_patterns
 from egtensor.errors import TypeRuleError
 from egtensor.lang.expr import fold
 from egtensor.lang.facts import Fact, close, facts_of_dtype, holds
@@ -250,3 +251,8 @@ def test_errors_say_what_where_and_how_to_fix(build, message):
         build()
     assert len(str(caught.value).splitlines()) == 3
     assert "fix:" in str(caught.value)
+
+
+@pytest.mark.parametrize("op", [op for op in ELEMENTWISE if is_provable(op)], ids=str)
+def test_derivatives_can_be_written_as_patterns(op):
+    assert derivative_patterns(op) is not None

@@ -162,9 +162,16 @@ def _power(x: Any, y: Any) -> Any:
         return np.where(y < 0, small, np.power(x, np.where(y < 0, 0, y)))
 
 
+def _power_vjp(g: Any, z: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    # a constant where y is 0; z log x is 0 where x and z are
+    from egtensor.lang.ops.special import xlogy
+
+    return where(equal(y, 0), 0, g * (y * power(x, y - 1))), g * xlogy(z, x)
+
+
 power: Op = Op(
     name="power", numpy=_power, promote=like_ufunc(np.power), body=primitive("pow"), arity=2,
-    vjp=lambda g, z, x, y: (where(equal(y, 0), 0, g * (y * power(x, y - 1))), g * xlogy(z, x)),
+    vjp=_power_vjp,
     real="{0} ** {1}", defined="({0} > 0) | (({0} >= 0) & ({1} >= 0)) | (Ne({0}, 0) & Eq({1}, floor({1})))",
     cost=SLOW_CALL,
     facts=(*given(GE0, NOTHING, then=GE0), *given(POS | FINITE, FINITE, then=POS | FINITE),
@@ -174,8 +181,7 @@ power: Op = Op(
 )  # fmt: skip
 float_power: Op = Op(
     name="float_power", numpy=np.float_power, promote=like_ufunc(np.float_power), body=primitive("pow"), arity=2,
-    vjp=lambda g, z, x, y: (where(equal(y, 0), 0, g * (y * float_power(x, y - 1))), g * xlogy(z, x)),
-    real=power.real, defined=power.defined, cost=SLOW_CALL, facts=power.facts,
+    vjp=_power_vjp, real=power.real, defined=power.defined, cost=SLOW_CALL, facts=power.facts,
 )  # fmt: skip
 negative: Op = Op(
     name="negative", numpy=np.negative, promote=like_ufunc(np.negative), body=primitive("neg"), arity=1,
@@ -468,5 +474,3 @@ stop_gradient: Op = Op(
     vjp=lambda g, y, x: (None,), cost=0, facts=kept(*ORDER),
     doc="The operand, treated as a constant by gradients.",
 )  # fmt: skip
-
-from egtensor.lang.ops.special import xlogy  # noqa: E402  # special functions build on arithmetic

@@ -13,7 +13,17 @@ import numpy as np
 
 from egtensor.errors import ShapeError, TypeRuleError, UnsupportedError
 from egtensor.lang.dims import Extent
-from egtensor.lang.expr import Expr, as_expr, cast, make, new_serial, rebuild, resolve, scalar, toposort
+from egtensor.lang.expr import (
+    Expr,
+    as_expr,
+    cast,
+    make,
+    new_serial,
+    rebuild,
+    resolve,
+    scalar,
+    toposort,
+)
 from egtensor.lang.facts import NOTHING
 from egtensor.lang.op import OPS, Attrs, Leaf, Op, Region, Reshape, View, composed
 from egtensor.lang.ops.creation import as_extent
@@ -121,9 +131,7 @@ def _pulled(
         pull_back(list(sums), list(sums.values()), list(wrt)) if sums and wrt else [None] * len(wrt)
     )
     # a sub-program is optimised by itself: it holds operators, not derivatives of operators
-    return resolve(
-        scalar(0, x.type) if g is None else g for x, g in zip(wrt, found, strict=True)
-    )
+    return resolve(scalar(0, x.type) if g is None else g for x, g in zip(wrt, found, strict=True))
 
 
 def _cond_vjp(
