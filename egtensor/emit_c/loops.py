@@ -7,11 +7,13 @@ width of the processor nor the number of threads enters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from egtensor.emit_c.primitives import c_type, expression, literal, suffix
 from egtensor.kernels.plan import (
+    BLOCK,
     Access,
     Bounds,
     Buffer,
@@ -23,11 +25,11 @@ from egtensor.kernels.plan import (
     terms_of,
 )
 from egtensor.kernels.text import SizeNames, TermText
+from egtensor.lang.dims import Extent
 from egtensor.lang.number import Number
 from egtensor.lang.prim import PRIMS
 from egtensor.lang.types import DType
 
-BLOCK = 4096
 VECTORS = 8  # running sums, in units of 64 bytes
 WIDTH = 512  # columns of a block
 TILE = 32  # rows and columns of a tile where operands are contiguous along different axes
@@ -113,31 +115,46 @@ class KernelText:
 
     # the function
 
-    def function(self) -> str:
-        """The whole function, over units [lo, hi)."""
+    def functions(self) -> list[str]:
+        """The function that does the work, over units [lo, hi), and what follows all units if need be."""
         kernel = self.kernel
-        self._units()
+        if not kernel.partials:
+            return [self._function(kernel.name, self._units)]
+        part = self._function(f"{kernel.name}_part", self._partial)
+        self.lines, self.depth = [], 1
+        self.terms = self._term_text()
+        self.terms.bounds = {}
+        return [part, self._function(kernel.name, self._finish)]
+
+    def _function(self, name: str, write: Callable[[], None]) -> str:
+        kernel = self.kernel
+        write()
         self._report()
         body = self.lines
         self.lines, self.depth = [], 1
-        self._prologue()
+        self._prologue("\n".join(body))
         head = [
             f"/* {kernel.note} */" if kernel.note else f"/* {kernel.name} */",
-            f"static void {kernel.name}(void *ctx, int64_t lo, int64_t hi)",
+            f"static void {name}(void *ctx, int64_t lo, int64_t hi)",
             "{",
         ]
         return "\n".join([*head, *self.lines, *body, "}"])
 
-    def _prologue(self) -> None:
+    def _prologue(self, body: str) -> None:
         self.put("struct egt_env *const e = ctx;")
-        if not self.is_flat() and not self.kernel.rows:
-            self.put("(void)lo, (void)hi;")
+        self.put("(void)lo, (void)hi;")
         for size in self.terms.used_sizes:
             name = self.sizes.name(size)
+            if not re.search(rf"\b{name}\b", body):
+                continue
             self.put(f"const int64_t {name} = e->{name};")
+        for buffer in self.kernel.partials:
+            self.put(f"{c_type(buffer.dtype)} *const restrict {buffer.name} = e->{buffer.name};")
         written = {s.access.buffer for p in self.kernel.phases for s in p.stores}
         read = [a.buffer for a in loads(terms_of(self.kernel))]
         for buffer in dict.fromkeys((*read, *written_in_order(self.kernel))):
+            if not re.search(rf"\b{buffer.name}\[", body):
+                continue
             const = "" if buffer in written else "const "
             t = f"{const}{c_type(buffer.dtype)} *const restrict {buffer.name}"
             if buffer.kind == "scratch":
@@ -170,6 +187,8 @@ class KernelText:
         if kernel.lanes:
             blocks = f"({text[kernel.rows - 1]} + {self.width() - 1}) / {self.width()}"
             return " * ".join([*text[: kernel.rows - 1], blocks])
+        if kernel.partials:
+            return self.sizes.text(kernel.partials[0].size)
         if self.across is not None:
             text[self.across] = f"({text[self.across]} + {TILE - 1}) / {TILE}"
             return " * ".join(text[:-1])
@@ -178,6 +197,48 @@ class KernelText:
         if self.is_flat():
             return text[0]
         return "1"
+
+    def _partial(self) -> None:
+        """The results of blocks [lo, hi), to be merged by ``_finish``."""
+        kernel = self.kernel
+        phase = kernel.phases[0]
+        last = len(kernel.axes) - 1
+        self.open("for (int64_t u = lo; u < hi; ++u)")
+        extent = self.extent(last)
+        blocks = f"(({extent} + {BLOCK - 1}) / {BLOCK})"
+        if last:
+            self.put(f"const int64_t r = u / {blocks};")
+            self._decode("r", last)
+        self.put(f"const int64_t b = {f'u % {blocks}' if last else 'u'} * {BLOCK};")
+        for r in phase.reductions:
+            self._declare_total(r)
+        self._block(phase)
+        for r, buffer in zip(phase.reductions, kernel.partials, strict=True):
+            self.put(f"{buffer.name}[u] = s{r.slot};")
+        self.close()
+
+    def _finish(self) -> None:
+        """Merge the results of all blocks in pairs (Higham 2002, section 4.2); then what is left to do."""
+        kernel = self.kernel
+        for r, buffer in zip(kernel.phases[0].reductions, kernel.partials, strict=True):
+            assert r.identity is not None
+            t, p = c_type(r.dtype), buffer.name
+            merged = self.combine(r.prim, r.dtype, f"{p}[2 * k]", f"{p}[2 * k + 1]")
+            self.open(f"for (int64_t n = {self.sizes_text(buffer.size)}; n > 1; n = (n + 1) / 2)")
+            self.put(f"for (int64_t k = 0; k < n / 2; ++k) {p}[k] = {merged};")
+            self.put(f"if (n % 2) {p}[n / 2] = {p}[n - 1];")
+            self.close()
+            start = number_text(r.identity, r.dtype)
+            total = self.combine(r.prim, r.dtype, start, f"{p}[0]")
+            count = self.sizes_text(buffer.size)
+            self.put(f"const {t} s{r.slot} = {count} > 0 ? {total} : {start};")
+        for phase in kernel.phases[1:]:
+            self.terms = self._term_text()
+            self._row_code(phase)
+
+    def sizes_text(self, extent: Extent) -> str:
+        """An extent whose sizes become locals of the function."""
+        return self.terms.extent(extent)
 
     def is_flat(self) -> bool:
         """Whether the units are the points of one axis."""
@@ -389,8 +450,15 @@ class KernelText:
     def _blocks(self, phase: Phase) -> None:
         axis = len(self.kernel.axes) - 1
         extent = self.extent(axis)
-        lanes = min(lanes_of(r.dtype) for r in phase.reductions)
         self.open(f"for (int64_t b = 0; b < {extent}; b += {BLOCK})")
+        self._block(phase)
+        self.close()
+
+    def _block(self, phase: Phase) -> None:
+        """Fold elements from ``b`` on, BLOCK of them or to the end of the axis, into the totals."""
+        axis = len(self.kernel.axes) - 1
+        extent = self.extent(axis)
+        lanes = min(lanes_of(r.dtype) for r in phase.reductions)
         self.put(f"const int64_t end = {extent} - b < {BLOCK} ? {extent} : b + {BLOCK};")
         self.put(f"const int64_t step = end - b < {lanes} ? {lanes // VECTORS} : {lanes};")
         for r in phase.reductions:
@@ -408,7 +476,6 @@ class KernelText:
         self.close(2)
         for r in phase.reductions:
             self._fold_lanes(r, lanes)
-        self.close()
 
     def _declare_lanes(self, r: Reduction, lanes: int) -> None:
         t = c_type(r.dtype)

@@ -190,7 +190,7 @@ class _Renderer:
         text = KernelText(kernel, self.sizes, self.uses, self.helpers)
         if kernel.lanes:
             self.wide.update(kernel.scratch)
-        self.kernels.append(text.function())
+        self.kernels += text.functions()
         if not kernel.axes or kernel.serial:
             self._put(depth, f"{kernel.name}(e, 0, {text.units()});")
             self._check_error(depth, text.bounds)
@@ -198,10 +198,13 @@ class _Renderer:
         points = " * ".join(self.sizes.text(e) for e in kernel.axes)
         grain = 1024 if text.is_flat() else 1
         limit = SCRATCHES if kernel.scratch else 0
+        name = f"{kernel.name}_part" if kernel.partials else kernel.name
         self._put(
             depth,
-            f"egt_run(e, {kernel.name}, {text.units()}, {points}, {kernel.work:g}, {grain}, {limit});",
+            f"egt_run(e, {name}, {text.units()}, {points}, {kernel.work:g}, {grain}, {limit});",
         )
+        if kernel.partials:
+            self._put(depth, f"{kernel.name}(e, 0, 1);")
         self._check_error(depth, text.bounds)
 
     # entry points

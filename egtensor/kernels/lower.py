@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 from egtensor.kernels.flow import Flow, axis_indices, step_cost
 from egtensor.kernels.fuse import Cluster, Clusters, is_position
 from egtensor.kernels.indexing import ORIGIN, Affine, Index, along, compose, linear, row_major
 from egtensor.kernels.plan import (
+    BLOCK,
     Access,
     Bounds,
     Buffer,
+    BufferKind,
     Kernel,
     Phase,
     Position,
@@ -23,7 +26,7 @@ from egtensor.kernels.plan import (
     terms_of,
 )
 from egtensor.kernels.sizes import Sizes
-from egtensor.lang.dims import Extent, Shape, product
+from egtensor.lang.dims import Extent, Shape, Size, floordiv, product, sizes_of
 from egtensor.lang.number import Number
 from egtensor.lang.op import ArgReduce, Attrs, Gather, Item, Leaf, Reduce, Scalar
 from egtensor.lang.scalar import Term, cast, const, make_term, operand
@@ -47,6 +50,7 @@ class Lowering:
         self.sites = sites
         self._bound: dict[tuple[int, int], int] = {}
         self.parts: dict[int, list[int]] = {}
+        self.given: Set[Size] = set()
 
     def kernel(self, cluster: Cluster, name: str) -> Kernel:
         """The kernel of a cluster of loops."""
@@ -282,7 +286,7 @@ class _Writer(Reader):
             note=self._note(),
             scratch=tuple(b for b in self.kept.values() if b.kind == "scratch"),
         )
-        return coalesce(kernel)
+        return _with_partials(coalesce(kernel), self.shared.given)
 
     def _runs_in_lanes(self) -> bool:
         axes = self.cluster.axes
@@ -401,6 +405,22 @@ class _Writer(Reader):
         flow = self.flows[place]
         index = self.identity(flow, True)
         return [Store(self.access(place, index), operand(Slot(self.slot_of[place]), flow.dtype))]
+
+
+def _with_partials(kernel: Kernel, given: Set[Size]) -> Kernel:
+    """Let blocks of a reduction to one number be computed independently, if nothing else is done."""
+    inner = [p for p in kernel.phases if p.inner]
+    if kernel.rows or not kernel.axes or kernel.scratch or len(inner) != 1:
+        return kernel
+    first = kernel.phases[0]
+    if not first.inner or any(r.identity is None for r in first.reductions):
+        return kernel
+    blocks = product(kernel.axes[:-1]) * floordiv(kernel.axes[-1] + (BLOCK - 1), BLOCK)
+    kind: BufferKind = "temporary" if given.issuperset(sizes_of(blocks)) else "dynamic"
+    partials = tuple(
+        Buffer(f"{kernel.name}_part{r.slot}", kind, r.dtype, (blocks,)) for r in first.reductions
+    )
+    return replace(kernel, partials=partials)
 
 
 def coalesce(kernel: Kernel) -> Kernel:

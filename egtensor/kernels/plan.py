@@ -21,6 +21,9 @@ from egtensor.lang.number import Number
 from egtensor.lang.scalar import Term
 from egtensor.lang.types import DType
 
+BLOCK = (
+    4096  # elements that a reduction folds before it merges the result with those of other blocks
+)
 BufferKind = Literal["input", "output", "temporary", "constant", "scratch", "dynamic"]
 
 
@@ -136,7 +139,8 @@ class Kernel:
     work    of one point, in float32 additions
     slots   dtypes of the slots
     note    what it computes, for a reader
-    site    0, or the place in ``KernelPlan.sites`` of what can fail
+    partials  for a reduction to one number: a buffer per reduction for the results of blocks, which
+            are computed independently; the order in which they are merged is fixed
     """
 
     name: str
@@ -149,7 +153,7 @@ class Kernel:
     work: float = 1.0
     note: str = ""
     scratch: tuple[Buffer, ...] = ()
-    fallible: bool = False
+    partials: tuple[Buffer, ...] = ()
 
     @property
     def inner(self) -> tuple[Extent, ...]:
@@ -316,6 +320,7 @@ def writes(region: Region) -> Iterator[Buffer]:
         case Kernel():
             for phase in region.phases:
                 yield from (store.access.buffer for store in phase.stores)
+            yield from region.partials
         case Call():
             yield from (result.buffer for result in region.results)
         case Loop() | Seq() | Cond():

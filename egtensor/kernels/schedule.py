@@ -119,11 +119,13 @@ class Scheduler:
         self._temporaries()
         lowering = Lowering(self.flows, self.clusters, self.sizes, self.memory, self.sites)
         lowering.parts = self._parts()
+        lowering.given = self.given
         body: list[Region] = []
         for number, cluster in enumerate(self._ordered()):
             body += self._regions_of(lowering, cluster, f"{self.prefix}k{number}")
-        scratch = [b for r in body for b in getattr(r, "scratch", ())]
-        self.buffers.update(dict.fromkeys(scratch))
+        for region in body:
+            if isinstance(region, Kernel):
+                self.buffers.update(dict.fromkeys((*region.scratch, *region.partials)))
         return Seq(tuple(body))
 
     def _new(self, name: str, kind: BufferKind, dtype: DType, shape: Shape, **more: Any) -> Buffer:
