@@ -58,6 +58,8 @@ def base() -> list[str]:
         _rule("in_Leaf o k", f"union ({HANDLE} o) ({LEAF} k)", INSERT),
         "(relation in_node (i64 i64 i64))",
         _rule("in_node o t f", f"set (ty ({HANDLE} o)) t) (set (facts ({HANDLE} o)) f", INSERT),
+        "(relation in_same (i64 i64))",
+        _rule("in_same o p", f"union ({HANDLE} o) ({HANDLE} p)", INSERT),
         "(relation in_num (i64 i64))",
         _rule("in_num n f", "set (numfacts n) f", INSERT),
         _rule(f"= e ({LITERAL} n t)", "set (ty e) t", ANALYSE),

@@ -41,6 +41,7 @@ from egtensor.rules.declare import INSERT, base, declaration, typing_rule
 from egtensor.rules.domain import FINITE, REAL, STABLE
 from egtensor.rules.facts import facts_of_expr
 from egtensor.rules.infer import subterms
+from egtensor.rules.regroup import regrouped
 from egtensor.rules.rule import Rule
 from egtensor.rules.ruleset import RuleSet
 from egtensor.rules.tables import Functions, Interner
@@ -95,6 +96,7 @@ class Engine:
         self.uses = 0
         self.constructors: dict[str, Constructor] = {}
         self.derivations: dict[str, Compiled] = {}
+        self.has_rules = len(rules) > 0
         self.folds_calls = any(r.over in (REAL, STABLE, FINITE) for r in rules)
         self._typed_on_demand: set[str] = set()
         self._ops: set[Op] = set()
@@ -325,6 +327,7 @@ def insert(engine: Engine, roots: Sequence[Expr]) -> EGraph:
         table, attrs = _row(k, node, ids)
         tables.setdefault(table, []).append((k, *args, *attrs))
         written.append((table, attrs, args))
+    tables["same"] = regrouped(order, engine.folds_calls) if engine.has_rules else []
     for n in range(told, len(ids.numbers)):
         tables["num"].append((n, int(facts_of_number(ids.numbers[n]))))
     _load_tables(engine, tables)
