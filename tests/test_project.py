@@ -2,7 +2,10 @@
 
 import contextlib
 import io
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -37,6 +40,22 @@ def test_the_example_of_the_readme_prints_what_it_says():
     with contextlib.redirect_stdout(out):
         exec(compile(program, "README.md", "exec"), {})
     assert out.getvalue() == printed
+
+
+def programs():
+    """Whole programs in documents: they begin with an import."""
+    for path in DOCUMENTS:
+        for k, block in enumerate(re.findall(r"```python\n(.*?)```", text(path), re.S)):
+            if block.startswith("import"):
+                yield pytest.param(block, id=f"{path.stem}-{k}")
+
+
+@pytest.mark.parametrize("program", list(programs()))
+def test_programs_in_documents_run(program, tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "EGTENSOR_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "error", "-c", program]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
