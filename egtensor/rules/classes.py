@@ -31,6 +31,7 @@ class EClasses:
     types    per class, the type of its value, or None where no member of the program as written has it
     lines    per class, lines of the user's file, nearest first
     roots    classes of the results
+    lossy    e-nodes that a STABLE rule has a more accurate form of
     """
 
     nodes: tuple[ENode, ...]
@@ -40,6 +41,7 @@ class EClasses:
     types: tuple[Types | None, ...]
     lines: tuple[tuple[Line, ...], ...]
     roots: tuple[int, ...]
+    lossy: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.members)

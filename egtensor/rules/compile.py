@@ -19,7 +19,7 @@ from egtensor.lang.op import OPS, Derived, Missing, Op, Scalar
 from egtensor.lang.pattern import AttrCall, AttrVariable, LiteralPattern, Node, Pattern, Variable
 from egtensor.lang.types import DTYPES
 from egtensor.rules.constructors import LITERAL, Constructor, constructor
-from egtensor.rules.domain import EXACT, MODULAR, REAL, SHAPE, Domain
+from egtensor.rules.domain import EXACT, MODULAR, REAL, SHAPE, STABLE, Domain
 from egtensor.rules.infer import Classes, Key, Path, key_of, kinds_of, principal, subterms
 from egtensor.rules.rule import Holds, Rule
 from egtensor.rules.tables import (
@@ -33,6 +33,7 @@ from egtensor.rules.tables import (
 )
 
 SIMPLIFY, EXPLORE, DERIVE = "simplify", "explore", "derive"
+LOSSY = "lossy_"  # relations of terms that have a more accurate form
 NEED = "need:"  # names rules that only ask for rows of the on-demand table
 KINDS = "biuf"
 
@@ -55,6 +56,7 @@ class Compiled:
     texts        the rules, one parse each
     steps        what is made: (name, constructor, operands, attributes), literals with their number
     result       the name of what the left side becomes
+    lossy        the constructor of left sides whose right side is more accurate, or None
     """
 
     left: frozenset[Constructor]
@@ -63,6 +65,7 @@ class Compiled:
     texts: tuple[str, ...]
     steps: tuple[tuple[str, str, tuple[str, ...], tuple[Any, ...]], ...]
     result: str
+    lossy: Constructor | None = None
 
 
 @dataclass(frozen=True)
@@ -234,7 +237,7 @@ class _Writer:
         texts.append(_rule([*self.atoms, *answers], self.actions, ruleset, label))
         return Compiled(
             frozenset(self.left), frozenset(self.right), frozenset(self.untyped), tuple(texts),
-            tuple(self.steps), made,
+            tuple(self.steps), made, self.left[0] if self.rule.over is STABLE else None,
         )  # fmt: skip
 
     def match(self, p: Pattern, path: Path, side: str = "lhs") -> str:
@@ -353,6 +356,8 @@ class _Writer:
         phase = phase_of(self.rule)
         if phase == DERIVE or (phase == SIMPLIFY and not self.rule.both_ways):
             self.actions.append(f"(subsume {self.subsumed})")
+        if self.rule.over is STABLE:
+            self.actions.append(f"({LOSSY}{self.subsumed[1:]}")
         return made
 
     def make(self, p: Pattern, path: Path) -> str:

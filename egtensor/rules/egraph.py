@@ -23,6 +23,7 @@ from egtensor.lang.facts import Fact, facts_of_number
 from egtensor.lang.op import OPS, Derived, Leaf, Op
 from egtensor.lang.pattern import Node
 from egtensor.rules.compile import (
+    LOSSY,
     NEED,
     Compiled,
     Context,
@@ -96,6 +97,7 @@ class Engine:
         self.uses = 0
         self.constructors: dict[str, Constructor] = {}
         self.derivations: dict[str, Compiled] = {}
+        self.lossy: dict[str, Constructor] = {}
         self.has_rules = len(rules) > 0
         self.folds_calls = any(r.over in (REAL, STABLE, FINITE) for r in rules)
         self._typed_on_demand: set[str] = set()
@@ -222,6 +224,11 @@ class Engine:
             if made.name not in self._typed_on_demand:
                 self._typed_on_demand.add(made.name)
                 self._texts += typing_rule(made, self.context)
+        if compiled.lossy is not None and compiled.lossy.name not in self.lossy:
+            self.lossy[compiled.lossy.name] = compiled.lossy
+            self._texts.append(
+                f"(relation {LOSSY}{compiled.lossy.name} ({compiled.lossy.signature}))"
+            )
         self._texts += compiled.texts
 
 

@@ -12,7 +12,8 @@ from egtensor.lang.number import Number
 from egtensor.lang.op import Derived, Types
 from egtensor.lang.types import TensorType
 from egtensor.rules.classes import EClasses, ENode
-from egtensor.rules.constructors import HANDLE, LEAF, LITERAL, literal_op, order_of_ops
+from egtensor.rules.compile import LOSSY
+from egtensor.rules.constructors import HANDLE, LEAF, LITERAL, Constructor, literal_op, order_of_ops
 from egtensor.rules.egraph import EGraph
 from egtensor.rules.tables import Interner
 
@@ -32,6 +33,7 @@ class Tables:
     handle  per node of the program as written, its class
     types   per class, the id of its type
     maker   per e-node, the number of the rule that made it, where recorded
+    lossy   e-nodes that have a more accurate form
     """
 
     keys: list[Key] = field(default_factory=list)
@@ -39,6 +41,7 @@ class Tables:
     handle: dict[int, int] = field(default_factory=dict)
     types: dict[int, int] = field(default_factory=dict)
     maker: dict[Key, int] = field(default_factory=dict)
+    lossy: set[Key] = field(default_factory=set)
     count: int = 0
 
 
@@ -85,6 +88,9 @@ def _tables(egraph: EGraph) -> Tables:
         c = numbers.get(row.inputs[0])
         if c is not None:
             tables.types[c] = integer(row.output)
+    for made in egraph.engine.lossy.values():
+        for row in functions[f"{LOSSY}{made.name}"].rows:
+            tables.lossy.add(_key(made, row, integer, numbers))
     if egraph.engine.record:
         _read_makers(egraph, tables, functions, integer, numbers)
     tables.count = len(numbers)
@@ -96,9 +102,12 @@ def _read_makers(
 ) -> None:
     for made in egraph.engine.constructors.values():
         for row in functions[f"by_{made.name}"].rows:
-            args = tuple([numbers.setdefault(v, len(numbers)) for v in row.inputs[: made.arity]])
-            attrs = tuple(map(integer, row.inputs[made.arity :]))
-            tables.maker[made.name, attrs, args] = integer(row.output)
+            tables.maker[_key(made, row, integer, numbers)] = integer(row.output)
+
+
+def _key(made: Constructor, row: Any, integer: Any, numbers: dict[Any, int]) -> Key:
+    args = tuple([numbers.setdefault(v, len(numbers)) for v in row.inputs[: made.arity]])
+    return made.name, tuple(map(integer, row.inputs[made.arity :])), args
 
 
 def _check_consistent(tables: Tables, ids: Interner) -> None:
@@ -289,6 +298,7 @@ def _classes(
     class_of: list[int] = []
     of_class: list[tuple[int, ...]] = []
     chosen: list[int] = []
+    lossy: list[int] = []
     by_number = sorted(number, key=number.__getitem__)
     if any(r not in number for r in roots):
         raise EngineError(
@@ -311,6 +321,8 @@ def _classes(
                 continue
             if source.node.get(c) == n:
                 place = len(nodes)
+            if tables.keys[n] in tables.lossy:
+                lossy.append(len(nodes))
             nodes.append(made)
             class_of.append(number[c])
         of_class.append(tuple(range(first, len(nodes))))
@@ -323,6 +335,7 @@ def _classes(
         types=tuple(_type(egraph.ids, tables, source, c) for c in by_number),
         lines=_lines(source, by_number, nodes, of_class),
         roots=tuple(number[r] for r in roots),
+        lossy=frozenset(lossy),
     )
 
 

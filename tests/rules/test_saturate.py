@@ -278,6 +278,14 @@ def test_rules_are_recorded_on_request(v):
     assert all(node.rule is None for node in plain.nodes)
 
 
+def test_forms_with_a_more_accurate_one_are_marked(v):
+    a, b = v
+    classes, _ = saturated([et.log(1.0 + et.exp(a)) * b, et.log(b)], F)
+    assert [classes.nodes[n].op.name for n in classes.lossy] == ["log"]
+    (n,) = classes.lossy
+    assert operators(classes, classes.class_of[n]) == {"log", "log1p"}
+
+
 def test_matrix_products_are_regrouped():
     a, b, d = et.matrix("a"), et.matrix("b"), et.vector("d")
     r = _rule(matmul(matmul(x, y), z), matmul(x, matmul(y, z)), over=REAL)
