@@ -79,7 +79,7 @@ def explain(history: Any) -> Explanation:
     if not options.rules:
         return Explanation((), 0.0, 0.0, len(history.program.steps), history.program)
     classes, _ = optimise_space(history.exprs, options.rules, options.limits, record=True)
-    candidates = extract(classes, options.cost_model)
+    candidates = extract(classes, options.cost_model, accuracy=options.accuracy)
     statements = {str(r): r.statement for r in options.rules}
     chosen = min(candidates, key=lambda c: (c.program != history.program, c.cost))
     counts = Counter(rule for step in chosen.program.steps for rule in step.rules)

@@ -136,7 +136,7 @@ def _compiled(request: Unified, options: Options) -> History:
     with _timed(report, "schedule"):
         programs = [_checked(c.program, request) for c in candidates]
         plans = [schedule(p) for p in programs]
-        best = min(range(len(plans)), key=lambda i: (plan_cost(plans[i]), i))
+        best = min(range(len(plans)), key=lambda i: (plan_cost(plans[i]) + candidates[i].loss, i))
         if config.check:
             verify(plans[best])
     with _timed(report, "render"):
@@ -160,7 +160,7 @@ def optimise(
     with _timed(report, "saturate"):
         classes, report.saturation = optimise_space(exprs, options.rules, options.limits)
     with _timed(report, "extract"):
-        return extract(classes, options.cost_model)
+        return extract(classes, options.cost_model, accuracy=options.accuracy)
 
 
 def _checked(program: Program, request: Unified) -> Program:

@@ -37,7 +37,7 @@ def forms(root: Expr, inputs: list[Expr], by: Expr | None = None) -> list[tuple[
     request = unify([root], [n for n in toposort([root]) if n in set(inputs)])
     classes, report = optimise_space(request.roots, options.rules, options.limits, record=True)
     shown.append(("EGraph: saturated", f"{report}\n{show_classes(classes)}"))
-    candidates = extract(classes, options.cost_model)
+    candidates = extract(classes, options.cost_model, accuracy=options.accuracy)
     for k, candidate in enumerate(candidates):
         title = "as written" if k == len(candidates) - 1 else f"choice {k + 1}"
         shown.append((f"Program: {title}, {candidate.cost:.3g} s", str(candidate.program)))

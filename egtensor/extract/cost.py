@@ -98,7 +98,11 @@ class CostModel:
     def arithmetic(self, op: Op, type_: TensorType) -> float:
         """Seconds of arithmetic per element, times the elements."""
         assert isinstance(op.cost, (int, float))
-        return op.cost * self.addition * elements(type_.shape) * _width(type_)
+        return self.work(op.cost, type_)
+
+    def work(self, additions: float, type_: TensorType) -> float:
+        """Seconds of so many float32 additions for each element."""
+        return additions * self.addition * elements(type_.shape) * _width(type_)
 
     def _bytes(self, types: Types) -> float:
         each = types if isinstance(types, tuple) else (types,)

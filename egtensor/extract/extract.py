@@ -17,23 +17,37 @@ from egtensor.extract.search import (
     total,
 )
 from egtensor.lang.op import Types
+from egtensor.lang.types import TensorType
 from egtensor.rules.classes import EClasses
 
+# work per element that a form is charged where a stable rule has a more accurate one: 8 bits of error, at
+# so many float32 additions each
+WORK_OF_LOSS = {"fast": 0.0, "balanced": 8 * 8.0, "best": 8 * 1e6}
 GREEDY_LIMIT = 4000  # classes above which the second start costs more than it finds
 
 
 @dataclass(frozen=True)
 class Extracted:
-    """A program and its estimated cost in seconds."""
+    """A program and its estimated cost in seconds.
+
+    loss  what of the cost is no time, but charged for forms that have a more accurate one
+    """
 
     program: Program
     cost: float
+    loss: float = 0.0
 
 
-def extract(classes: EClasses, cost_model: CostModel, k: int = 3) -> tuple[Extracted, ...]:
-    """The ``k`` cheapest programs found, cheapest first, and then the program as written."""
+def extract(
+    classes: EClasses, cost_model: CostModel, k: int = 3, accuracy: str = "balanced"
+) -> tuple[Extracted, ...]:
+    """The ``k`` cheapest programs found, cheapest first, and then the program as written.
+
+    accuracy  "fast", "balanced" or "best": how much time accuracy is worth
+    """
     types = infer_types(classes)
-    graph = _priced(classes, types, cost_model)
+    losses = _losses(classes, types, cost_model, WORK_OF_LOSS[accuracy])
+    graph = _priced(classes, types, cost_model, losses)
     tree = cheapest_tree(graph)
     written = [s if s >= 0 else t for s, t in zip(classes.source, tree, strict=True)]
     starts = [written, tree]
@@ -45,12 +59,34 @@ def extract(classes: EClasses, cost_model: CostModel, k: int = 3) -> tuple[Extra
         chosen = frozenset(choice[c] for c in selected(graph, choice))
         found.setdefault(chosen, (total(graph, choice), choice))
     ranked = sorted(found.values(), key=lambda item: item[0])[: k - 1]
-    results = [Extracted(_program(classes, types, c), cost) for cost, c in ranked]
-    as_written = Extracted(_program(classes, types, written), total(graph, written))
+
+    def extracted(choice: Choice, cost: float) -> Extracted:
+        loss = sum(losses.get(choice[c], 0.0) for c in selected(graph, choice))
+        return Extracted(_program(classes, types, choice), cost, loss)
+
+    results = [extracted(c, cost) for cost, c in ranked]
+    as_written = extracted(written, total(graph, written))
     return (*(r for r in results if r.program != as_written.program), as_written)
 
 
-def _priced(classes: EClasses, types: list[Types | None], cost_model: CostModel) -> Graph:
+def _losses(
+    classes: EClasses, types: list[Types | None], cost_model: CostModel, work: float
+) -> dict[int, float]:
+    """What each less accurate form is charged."""
+    charged = {}
+    for n in classes.lossy:
+        result = types[classes.class_of[n]]
+        if isinstance(result, TensorType):
+            charged[n] = cost_model.work(work, result)
+    return charged
+
+
+def _priced(
+    classes: EClasses,
+    types: list[Types | None],
+    cost_model: CostModel,
+    losses: dict[int, float],
+) -> Graph:
     costs = []
     roots = set(classes.roots)
     for n, node in enumerate(classes.nodes):
@@ -61,7 +97,8 @@ def _priced(classes: EClasses, types: list[Types | None], cost_model: CostModel)
             continue
         attrs = dict(zip(node.op.attrs, node.attrs, strict=True))
         cost = cost_model.node(node.op, attrs, operands, result)  # type: ignore[arg-type]  # none is None
-        costs.append(cost + (cost_model.result(result) if classes.class_of[n] in roots else 0.0))
+        written = cost_model.result(result) if classes.class_of[n] in roots else 0.0
+        costs.append(cost + written + losses.get(n, 0.0))
     return prune(
         costs, [n.args for n in classes.nodes], classes.members, classes.class_of, classes.roots
     )
