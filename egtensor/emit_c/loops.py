@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from egtensor.emit_c.primitives import c_type, expression, literal, suffix
+from egtensor.emit_c.primitives import c_type, expression, guard, literal, suffix
 from egtensor.kernels.plan import (
     BLOCK,
     Access,
@@ -49,12 +49,18 @@ def number_text(value: object, dtype: DType) -> str:
 
 @dataclass
 class KernelText:
-    """The C text of one kernel."""
+    """The C text of one kernel.
+
+    careful  use the forms of primitives that are right for every argument, which do not vectorise;
+             the others leave word in ``e->far`` when they met an argument they are wrong for
+    """
 
     kernel: Kernel
     sizes: SizeNames
     uses: dict[Use, None]
     helpers: dict[str, None]
+    careful: bool = False
+    guarded: bool = False
     lines: list[str] = field(default_factory=list)
     depth: int = 1
     counter: int = 0
@@ -106,7 +112,13 @@ class KernelText:
     def _expression(self, prim: str, dtype: DType, operands: tuple[str, ...], result: DType) -> str:
         to = result if prim == "cast" else None
         self.uses[prim, dtype, to] = None
-        return expression(prim, dtype, *operands, to=to)
+        text = expression(prim, dtype, *operands, to=to, careful=self.careful)
+        far = None if self.careful else guard(prim, dtype, *operands)
+        if far is None:
+            return text
+        self.guarded = True
+        self.helpers["#define EGT_GUARDED(far, beyond, value) (far |= (beyond), value)"] = None
+        return f"EGT_GUARDED(far, {far}, {text})"
 
     def combine(self, prim: str, dtype: DType, a: str, b: str) -> str:
         """``a`` and ``b`` merged by an associative primitive."""
@@ -130,7 +142,11 @@ class KernelText:
         kernel = self.kernel
         write()
         self._report()
-        body = self.lines
+        if self.guarded:
+            self.put("if (far) e->far = 1;")
+        body = [line.replace("omp simd", "omp simd reduction(|:far)") for line in self.lines]
+        if not self.guarded:
+            body = self.lines
         self.lines, self.depth = [], 1
         self._prologue("\n".join(body))
         head = [
@@ -143,6 +159,8 @@ class KernelText:
     def _prologue(self, body: str) -> None:
         self.put("struct egt_env *const e = ctx;")
         self.put("(void)lo, (void)hi;")
+        if self.guarded:
+            self.put("int32_t far = 0;")
         for size in self.terms.used_sizes:
             name = self.sizes.name(size)
             if not re.search(rf"\b{name}\b", body):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -50,6 +51,11 @@ EGT_INLINE int64_t egt_size_floordiv(int64_t a, int64_t b)
 def runtime_header() -> str:
     """The calling convention, which every file begins with."""
     return files("egtensor.emit_c").joinpath("runtime.h").read_text()
+
+
+def _accumulates(kernel: Kernel) -> bool:
+    """Whether running a kernel again would change what it left."""
+    return any(store.combine for phase in kernel.phases for store in phase.stores)
 
 
 def render(plan: KernelPlan) -> Source:
@@ -123,7 +129,7 @@ class _Renderer:
         return made
 
     def _environment(self) -> str:
-        lines = ["struct egt_env {", "    egt_rt *rt;", "    int64_t chunk;", "    int64_t error;"]
+        lines = ["struct egt_env {", "    egt_rt *rt;", "    int64_t chunk;", "    int64_t error, far;"]
         lines += [f"    int64_t {name};" for name in self.sizes.names.values()]
         for b in self.plan.buffers:
             const = "const " if b.kind in ("input", "constant") else ""
@@ -187,7 +193,8 @@ class _Renderer:
         self.main.append("    " * depth + line)
 
     def _kernel(self, kernel: Kernel, depth: int) -> None:
-        text = KernelText(kernel, self.sizes, self.uses, self.helpers)
+        once = kernel.serial or not kernel.axes or bool(kernel.partials) or _accumulates(kernel)
+        text = KernelText(kernel, self.sizes, self.uses, self.helpers, careful=once)
         if kernel.lanes:
             self.wide.update(kernel.scratch)
         self.kernels += text.functions()
@@ -203,6 +210,11 @@ class _Renderer:
             depth,
             f"egt_run(e, {name}, {text.units()}, {points}, {kernel.work:g}, {grain}, {limit});",
         )
+        if text.guarded:
+            again = replace(kernel, name=f"{name}_careful")
+            careful = KernelText(again, self.sizes, self.uses, self.helpers, careful=True)
+            self.kernels += careful.functions()
+            self._put(depth, f"if (e->far) e->far = 0, {again.name}(e, 0, {text.units()});")
         if kernel.partials:
             self._put(depth, f"{kernel.name}(e, 0, 1);")
         self._check_error(depth, text.bounds)
@@ -334,7 +346,7 @@ class _Renderer:
             "    struct egt_env environment, *const e = &environment;",
             "    (void)data, (void)strides;",
             "    e->rt = rt;",
-            "    e->error = 0;",
+            "    e->error = 0, e->far = 0;",
             "    egt_sizes(e, shape);",
             "    egt_layout(e, rt->arena);",
             *self._locals(),
