@@ -32,7 +32,17 @@ from egtensor.kernels.plan import (
     writes,
 )
 from egtensor.kernels.sizes import unify
-from egtensor.lang.dims import Extent, Shape, Size, as_size, estimate, product, size, sizes_of
+from egtensor.lang.dims import (
+    Extent,
+    Shape,
+    Size,
+    as_size,
+    estimate,
+    lower_bound,
+    product,
+    size,
+    sizes_of,
+)
 from egtensor.lang.op import Leaf, Reshape
 from egtensor.lang.op import Region as RegionBody
 from egtensor.lang.subgraph import SubGraph
@@ -264,15 +274,7 @@ class Scheduler:
         for a, b, line in self.sizes.equalities:
             if not known.issuperset((*sizes_of(a), *sizes_of(b))):
                 continue
-            self.sites.append(
-                Site(
-                    f"the sizes {_plain(a)} and {_plain(b)} must be equal, but are {{0}} and {{1}}\n"
-                    f"  operands of one operation must have matching sizes\n"
-                    f"  fix: pass arrays whose sizes agree",
-                    "size",
-                    line,
-                )
-            )
+            self.sites.append(Site(_size_mismatch(a, b), "size", line))
             checks.append(Check(a, b, len(self.sites)))
         return (*self._arguments(), *checks)
 
@@ -402,6 +404,21 @@ def _element(sequence: Strided, counter: Extent) -> Strided:
 def whole(buffer: Buffer) -> Strided:
     """All of a buffer."""
     return Strided(buffer, buffer.shape, row_major(buffer.shape))
+
+
+def _size_mismatch(a: Extent, b: Extent) -> str:
+    bound = lower_bound(a, b)
+    if bound is not None:
+        return (
+            f"the size {_plain(b)} is {{1}}, it must be at least {_plain(bound)}\n"
+            f"  there is no element to take from an axis that has too few\n"
+            f"  fix: pass a larger array, or check the size first"
+        )
+    return (
+        f"the sizes {_plain(a)} and {_plain(b)} must be equal, but are {{0}} and {{1}}\n"
+        f"  operands of one operation must have matching sizes\n"
+        f"  fix: pass arrays whose sizes agree"
+    )
 
 
 def _plain(extent: Extent) -> str:

@@ -215,6 +215,24 @@ def maximum(a: Extent, b: Extent) -> Extent:
     return a if _nonnegative(d) else b if _nonnegative(-d) else _call("max", a, b)
 
 
+def lower_bound(a: Extent, b: Extent) -> Extent | None:
+    """The least value of ``b`` that the equality ``a == b`` demands, where it reads ``max(b, bound) == b``."""
+    for one, other in ((a, b), (b, a)):
+        atom = _single_call(one)
+        if atom is not None and atom.function == "max" and other in atom.args:
+            return atom.args[1] if atom.args[0] == other else atom.args[0]
+    return None
+
+
+def _single_call(extent: Extent) -> SizeCall | None:
+    if isinstance(extent, Dim) and len(extent.terms) == 1:
+        monomial, coefficient = extent.terms[0]
+        if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1:
+            atom = monomial[0][0]
+            return atom if isinstance(atom, SizeCall) else None
+    return None
+
+
 def product(extents: Iterable[Extent]) -> Extent:
     """The number of elements of a shape."""
     total: Extent = 1

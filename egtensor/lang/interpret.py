@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -41,29 +42,46 @@ def interpret(
 
 
 def evaluate(
-    roots: Sequence[Expr], values: Mapping[Expr, Any], precision: Precision = None
+    roots: Sequence[Expr],
+    values: Mapping[Expr, Any],
+    precision: Precision = None,
+    sizes: Mapping[Size, int] | None = None,
 ) -> list[Any]:
-    """The values of expressions in the precision they are computed in."""
-    run = _Run(values, precision)
+    """The values of expressions in the precision they are computed in; ``sizes`` are known beforehand."""
+    run = _Run(values, precision, dict(sizes or {}))
     with np.errstate(all="ignore"):
         run.nodes(toposort(roots))
     return [run.results[r] for r in roots]
 
 
-def run_subgraph(
-    graph: SubGraph, operands: Sequence[Any], precision: Precision = None
-) -> list[Any]:
-    """The outputs of a sub-program for the values of its inputs."""
-    return evaluate(graph.outputs, dict(zip(graph.inputs, operands, strict=True)), precision)
+@dataclass(frozen=True)
+class Surroundings:
+    """What a sub-program inherits from the evaluation of the program around it."""
+
+    precision: Precision = None
+    sizes: Mapping[Size, int] = field(default_factory=dict)
+
+    def run(self, graph: SubGraph, operands: Sequence[Any]) -> list[Any]:
+        """The outputs of a sub-program for the values of its inputs."""
+        given = dict(zip(graph.inputs, operands, strict=True))
+        return evaluate(graph.outputs, given, self.precision, self.sizes)
+
+    def shape(self, type_: TensorType) -> tuple[int, ...]:
+        """The sizes of a type; 0 for those that only running would have told."""
+        known: dict[Size, Extent] = dict(self.sizes)
+        found = (map_extents(n, known) for n in type_.shape)
+        return tuple(n if isinstance(n, int) else 0 for n in found)
 
 
 class _Run:
     """One evaluation: values of nodes and of sizes, as they become known."""
 
-    def __init__(self, values: Mapping[Expr, Any], precision: Precision) -> None:
+    def __init__(
+        self, values: Mapping[Expr, Any], precision: Precision, sizes: dict[Size, int]
+    ) -> None:
         self.values = values
         self.precision: Precision = precision
-        self.sizes: dict[Size, int] = {}
+        self.sizes = sizes
         self.results: dict[Expr, Any] = {}
 
     def nodes(self, order: list[Expr]) -> None:
@@ -104,7 +122,10 @@ class _Run:
         if any(a not in self.results for a in node.args):
             return False
         known: dict[Size, Extent] = dict(self.sizes)
-        attrs = {n: map_extents(a, known) for n, a in node.attributes.items()}
+        attrs = {
+            n: a if isinstance(a, SubGraph) else map_extents(a, known)
+            for n, a in node.attributes.items()
+        }
         defines_size = isinstance(node.op.body, Library) and isinstance(node.type, tuple)
         if not defines_size and any(_is_unknown(a) for a in attrs.values()):
             return False
@@ -114,7 +135,7 @@ class _Run:
     def apply(self, op: Op, operands: list[Any], attrs: dict[str, Any]) -> Any:
         """The operator's NumPy function, in the precision of this run."""
         if isinstance(op.body, Region):
-            return op.numpy(*operands, **attrs, precision=self.precision)
+            return op.numpy(*operands, **attrs, around=Surroundings(self.precision, self.sizes))
         if self.precision is None or op.real is ROUNDING_GRID:
             return op.numpy(*operands, **attrs)
         if "dtype" in attrs:
@@ -162,6 +183,13 @@ class _Run:
             x, y = (map_extents(e, known) for e in (a, b))
             if isinstance(x, int) and isinstance(y, int) and x != y:
                 where = f" ({node.line[0]}:{node.line[1]})" if node.line else ""
+                bound = dims.lower_bound(a, b)
+                if bound is not None:
+                    raise ShapeError(
+                        f"{node.op.name}{where}: the size {b} is {y}, it must be at least {bound}\n"
+                        f"  there is no element to take from an axis that has too few\n"
+                        f"  fix: pass a larger array, or check the size first"
+                    )
                 raise ShapeError(
                     f"{node.op.name}{where}: the sizes {a} = {x} and {b} = {y} must be equal\n"
                     f"  an axis stretches only where its size is known to be 1 beforehand\n"

@@ -62,6 +62,18 @@ def test_ties_share_the_gradient(function):
     np.testing.assert_allclose(got, wanted / wanted.sum(1, keepdims=True))
 
 
+@pytest.mark.parametrize(
+    "build", [et.max, et.min, et.argmax, lambda x: et.max(x, 0), lambda x: et.softmax(x, 0)]
+)
+def test_there_is_no_extreme_element_among_none(build):
+    x = et.matrix("x")
+    with pytest.raises(et.errors.ShapeError, match="it must be at least 1"):
+        et.interpret(build(x), {x: np.zeros((0, 3))})
+    assert et.interpret(et.max(x, 1), {x: np.zeros((0, 3))}).shape == (0,)
+    guarded = et.ifelse(et.as_expr(x.shape[0]) > 0, x.max(), -1.0)
+    assert et.interpret(guarded, {x: np.zeros((0, 3))}) == -1
+
+
 def test_gradients_of_maximum_share_ties_and_leak_no_nan():
     x, y = et.vector("x"), et.vector("y")
     values = {x: np.array([1.0, 2.0, np.inf]), y: np.array([1.0, 1.0, 3.0])}
@@ -73,7 +85,8 @@ def test_gradients_of_maximum_share_ties_and_leak_no_nan():
 # operator, operands, cotangent, derivatives: edges where a formula alone gives NaN
 EDGES = [
     ("sqrt", [0.0], 0.0, [0.0]), ("sqrt", [0.0], 1.0, [np.inf]), ("power", [0.0, 0.0], 1.0, [0.0, -np.inf]),
-    ("power", [0.0, 2.0], 1.0, [0.0, 0.0]), ("xlogy", [0.0, 0.0], 1.0, [-np.inf, 0.0]), ("hypot", [0.0, 0.0], 1.0, [0.0, 0.0]),
+    ("power", [0.0, 2.0], 1.0, [0.0, 0.0]), ("xlogy", [0.0, 0.0], 1.0, [-np.inf, 0.0]),
+    ("hypot", [0.0, 0.0], 1.0, [0.0, 0.0]),
     ("arctan2", [0.0, 0.0], 1.0, [0.0, 0.0]), ("arctan2", [1e200, 1e200], 1.0, [5e-201, -5e-201]),
     ("logaddexp", [-np.inf, -np.inf], 1.0, [0.5, 0.5]), ("logaddexp", [np.inf, np.inf], 1.0, [0.5, 0.5]),
     ("arcsin", [1.0], 0.0, [0.0]), ("cbrt", [0.0], 0.0, [0.0]), ("arccosh", [1.0], 0.0, [0.0]),

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from egtensor.errors import ShapeError
+from egtensor.lang.dims import maximum
 from egtensor.lang.facts import FINITE, GE0, GE1, INTEGER, LE0, NONZERO, NOTNAN, always, given, kept
 from egtensor.lang.op import ArgReduce, Attrs, Missing, Op, Prefix, Reduce
 from egtensor.lang.ops.elementwise import INTEGRAL, ORDER
-from egtensor.lang.types import BOOL, INT64, DType, Equalities, TensorType
+from egtensor.lang.types import BOOL, INT64, DType, Equalities, TensorType, extents_agree
 
 LOGICAL = Missing("the result is boolean")
 
@@ -48,15 +49,23 @@ def _highest(dtype: DType) -> Any:
     return np.inf if dtype.kind == "f" else True if dtype.kind == "b" else np.iinfo(dtype).max
 
 
-def _nonempty(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equalities) -> TensorType:
-    made = _reduced(op, types, attrs, _)
-    if any(types[0].shape[k] == 0 for k in attrs["axes"]) and 0 not in made.shape:
-        raise ShapeError(
-            f"{op.name.removeprefix('reduce_')}: an axis of {types[0]} has no elements\n"
-            f"  there is no extreme element among none\n"
-            f"  fix: check the size first, or append a bound with et.concatenate"
-        )
+def _nonempty(
+    op: Op, types: tuple[TensorType, ...], attrs: Attrs, equalities: Equalities
+) -> TensorType:
+    made = _reduced(op, types, attrs, equalities)
+    if 0 not in made.shape:
+        _has_elements(op, types[0], attrs["axes"], equalities)
     return made
+
+
+def _has_elements(op: Op, x: TensorType, axes: tuple[int, ...], equalities: Equalities) -> None:
+    for k in axes:
+        if not extents_agree(maximum(x.shape[k], 1), x.shape[k], equalities):
+            raise ShapeError(
+                f"{op.name.removeprefix('reduce_')}: axis {k} of {x} has no elements\n"
+                f"  there is no extreme element among none\n"
+                f"  fix: check the size first, or append a bound with et.concatenate"
+            )
 
 
 sum_: Op = Op(
@@ -127,15 +136,12 @@ all_: Op = Op(
 )  # fmt: skip
 
 
-def _place(op: Op, types: tuple[TensorType, ...], attrs: Attrs, _: Equalities) -> TensorType:
+def _place(
+    op: Op, types: tuple[TensorType, ...], attrs: Attrs, equalities: Equalities
+) -> TensorType:
     axis = attrs["axis"]
     x = types[0]
-    if x.shape[axis] == 0:
-        raise ShapeError(
-            f"{op.name}: axis {axis} of {x} has no elements\n"
-            f"  there is no extreme element among none\n"
-            f"  fix: check the size first"
-        )
+    _has_elements(op, x, (axis,), equalities)
     return TensorType(INT64, (*x.shape[:axis], *x.shape[axis + 1 :]))
 
 

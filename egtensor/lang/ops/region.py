@@ -25,7 +25,18 @@ from egtensor.lang.expr import (
     toposort,
 )
 from egtensor.lang.facts import NOTHING
-from egtensor.lang.op import OPS, Attrs, Leaf, Op, Region, Reshape, View, composed
+from egtensor.lang.op import (
+    OPS,
+    ArgReduce,
+    Attrs,
+    Leaf,
+    Op,
+    Reduce,
+    Region,
+    Reshape,
+    View,
+    composed,
+)
 from egtensor.lang.ops.creation import as_extent
 from egtensor.lang.ops.elementwise import add, not_equal
 from egtensor.lang.ops.shape import along
@@ -79,14 +90,16 @@ def captured(outputs: Sequence[Expr], inputs: Sequence[Expr], hoist: bool) -> li
 
 
 def _inner_equalities(graph: SubGraph, equalities: Equalities) -> None:
+    # sizes are compared before any branch is chosen; that an axis has elements matters only if it is
     for node in toposort(graph.outputs):
-        equalities.extend(node.equalities)
+        if not isinstance(node.op.body, (Reduce, ArgReduce)):
+            equalities.extend(node.equalities)
 
 
-def _run(graph: SubGraph, operands: Sequence[Any], precision: Any) -> list[Any]:
-    from egtensor.lang.interpret import run_subgraph
+def _around(around: Any) -> Any:
+    from egtensor.lang.interpret import Surroundings
 
-    return run_subgraph(graph, operands, precision)
+    return around or Surroundings()
 
 
 def _cond_type(
@@ -109,9 +122,9 @@ def _cond_type(
 
 
 def _cond_numpy(
-    c: Any, *operands: Any, then: SubGraph, other: SubGraph, precision: Any = None
+    c: Any, *operands: Any, then: SubGraph, other: SubGraph, around: Any = None
 ) -> tuple[Any, ...]:
-    return tuple(_run(then if c else other, operands, precision))
+    return tuple(_around(around).run(then if c else other, operands))
 
 
 def _float_outputs(graph: SubGraph) -> list[int]:
@@ -193,25 +206,21 @@ def _scan_numpy(
     n_carries: int,
     n_sequences: int,
     body: SubGraph,
-    precision: Any = None,
+    around: Any = None,
 ) -> tuple[Any, ...]:
+    run = _around(around)
     carries = list(operands[:n_carries])
     sequences = operands[n_carries : n_carries + n_sequences]
     rest = operands[n_carries + n_sequences :]
     steps = []
     for k in range(extent):
-        outputs = _run(body, [*carries, *(s[k] for s in sequences), *rest], precision)
+        outputs = run.run(body, [*carries, *(s[k] for s in sequences), *rest])
         carries = outputs[:n_carries]
         steps.append(outputs[n_carries:])
     if steps:
         return (*carries, *(np.stack(column) for column in zip(*steps, strict=True)))
-    return (*carries, *(_none_of(y.type) for y in body.outputs[n_carries:]))
-
-
-def _none_of(type_: TensorType) -> Any:
-    # a size that only the steps would have told is 0
-    shape = [n if isinstance(n, int) else 0 for n in type_.shape]
-    return np.zeros((0, *shape), type_.dtype)
+    empty = (np.zeros((0, *run.shape(y.type)), y.dtype) for y in body.outputs[n_carries:])
+    return (*carries, *empty)
 
 
 def _reversed(x: Expr) -> Expr:
