@@ -117,7 +117,7 @@ class KernelText:
         if far is None:
             return text
         self.guarded = True
-        self.helpers["#define EGT_GUARDED(far, beyond, value) (far |= (beyond), value)"] = None
+        self.helpers["#define EGT_GUARDED(far, beyond, value) (far |= (beyond) ? 1 : 0, value)"] = None
         return f"EGT_GUARDED(far, {far}, {text})"
 
     def combine(self, prim: str, dtype: DType, a: str, b: str) -> str:
