@@ -128,18 +128,25 @@ class KernelText:
     # the function
 
     def functions(self) -> list[str]:
-        """The function that does the work, over units [lo, hi), and what follows all units if need be."""
-        kernel = self.kernel
-        if not kernel.partials:
-            return [self._function(kernel.name, self._units)]
-        part = self._function(f"{kernel.name}_part", self._partial)
+        """The function that does the work, over units [lo, hi), and what follows all units if need be.
+
+        Their name is NAME, and buffers are called by their place among the arguments, so that kernels
+        that differ in nothing else are one function.
+        """
+        if not self.kernel.partials:
+            return [self._function(self._units)]
+        part = self._function(self._partial)
         self.lines, self.depth = [], 1
         self.terms = self._term_text()
         self.terms.bounds = {}
-        return [part, self._function(kernel.name, self._finish)]
+        return [part, self._function(self._finish)]
 
-    def _function(self, name: str, write: Callable[[], None]) -> str:
-        kernel = self.kernel
+    def arguments(self) -> list[Buffer]:
+        """The buffers that the functions are given."""
+        read = [a.buffer for a in loads(terms_of(self.kernel))]
+        return [*dict.fromkeys((*self.kernel.partials, *read, *written_in_order(self.kernel)))]
+
+    def _function(self, write: Callable[[], None]) -> str:
         write()
         self._report()
         if self.guarded:
@@ -148,40 +155,47 @@ class KernelText:
         if not self.guarded:
             body = self.lines
         self.lines, self.depth = [], 1
-        self._prologue("\n".join(body))
+        described = self._prologue("\n".join(body))
         head = [
-            f"/* {kernel.note} */" if kernel.note else f"/* {kernel.name} */",
-            f"static void {name}(void *ctx, int64_t lo, int64_t hi)",
+            f"/* {self.kernel.note or 'copy'}",
+            *(f" * {line}" for line in described),
+            " */",
+            "static void NAME(void *ctx, int64_t lo, int64_t hi)",
             "{",
         ]
-        return "\n".join([*head, *self.lines, *body, "}"])
+        names = {b.name: f"a{k}" for k, b in enumerate(self.arguments())}
+        text = "\n".join([*head, *self.lines, *body, "}"])
+        return re.sub(r"(?<![\w>.])[A-Za-z]\w*", lambda m: names.get(m[0], m[0]), text)
 
-    def _prologue(self, body: str) -> None:
+    def _prologue(self, body: str) -> list[str]:
+        """Declare sizes and buffers; a description of each buffer."""
         self.put("struct egt_env *const e = ctx;")
         self.put("(void)lo, (void)hi;")
         if self.guarded:
             self.put("int32_t far = 0;")
         for size in self.terms.used_sizes:
             name = self.sizes.name(size)
-            if not re.search(rf"\b{name}\b", body):
-                continue
-            self.put(f"const int64_t {name} = e->{name};")
-        for buffer in self.kernel.partials:
-            self.put(f"{c_type(buffer.dtype)} *const restrict {buffer.name} = e->{buffer.name};")
-        written = {s.access.buffer for p in self.kernel.phases for s in p.stores}
-        read = [a.buffer for a in loads(terms_of(self.kernel))]
-        for buffer in dict.fromkeys((*read, *written_in_order(self.kernel))):
+            if re.search(rf"\b{name}\b", body):
+                self.put(f"const int64_t {name} = e->{name};")
+        written = set(written_in_order(self.kernel)) | set(self.kernel.partials)
+        described = []
+        for k, buffer in enumerate(self.arguments()):
             if not re.search(rf"\b{buffer.name}\[", body):
                 continue
             const = "" if buffer in written else "const "
-            t = f"{const}{c_type(buffer.dtype)} *const restrict {buffer.name}"
+            row = ""
             if buffer.kind == "scratch":
-                row = self.sizes.text(buffer.size * (self.width() if self.kernel.lanes else 1))
-                self.put(f"{t} = e->{buffer.name} + lo / e->chunk * ({row});")
-            else:
-                self.put(f"{t} = e->{buffer.name};")
+                width = self.width() if self.kernel.lanes else 1
+                row = f" + lo / e->chunk * ({self.sizes.text(buffer.size * width)})"
+            t = f"{const}{c_type(buffer.dtype)} *const restrict"
+            cast = f"({const}{c_type(buffer.dtype)} *)" if row else ""
+            self.put(f"{t} {buffer.name} = {cast}e->arg[{k}]{row};")
+            shape = ",".join(map(str, buffer.shape))
+            role = "row" if row else "written" if buffer in written else "read"
+            described.append(f"{buffer.name}: {buffer.dtype}[{shape}] {role}")
         for k in self.terms.bounds.values():
             self.put(f"int64_t low{k} = 0, high{k} = -1;")
+        return described
 
     @property
     def bounds(self) -> list[Bounds]:
@@ -499,20 +513,20 @@ class KernelText:
         t = c_type(r.dtype)
         if is_position(r):
             self.put(f"{t} w{r.slot}[{lanes}];")
-            self.put(f"int64_t a{r.slot}[{lanes}];")
-            self.put(f"for (int64_t k = 0; k < step; ++k) w{r.slot}[k] = 0, a{r.slot}[k] = -1;")
+            self.put(f"int64_t acc{r.slot}[{lanes}];")
+            self.put(f"for (int64_t k = 0; k < step; ++k) w{r.slot}[k] = 0, acc{r.slot}[k] = -1;")
             return
         assert r.identity is not None
         start = number_text(r.identity, r.dtype)
-        self.put(f"{t} a{r.slot}[{lanes}];")
-        self.put(f"for (int64_t k = 0; k < step; ++k) a{r.slot}[k] = {start};")
+        self.put(f"{t} acc{r.slot}[{lanes}];")
+        self.put(f"for (int64_t k = 0; k < step; ++k) acc{r.slot}[k] = {start};")
 
     def _accumulate(self, r: Reduction, value: str) -> None:
         if not is_position(r):
-            a = f"a{r.slot}[k]"
+            a = f"acc{r.slot}[k]"
             self.put(f"{a} = {self.combine(r.prim, r.dtype, a, value)};")
             return
-        w, a = f"w{r.slot}[k]", f"a{r.slot}[k]"
+        w, a = f"w{r.slot}[k]", f"acc{r.slot}[k]"
         self.put(f"const egt_bool n{r.slot} = {self._wins(r, value, w)} | ({a} < 0);")
         self.put(f"{w} = n{r.slot} ? {value} : {w};")
         self.put(f"{a} = n{r.slot} ? {self._flat_position()} : {a};")
@@ -533,7 +547,7 @@ class KernelText:
         )
 
     def _fold_lanes(self, r: Reduction, lanes: int) -> None:
-        s, a = f"s{r.slot}", f"a{r.slot}"
+        s, a = f"s{r.slot}", f"acc{r.slot}"
         if is_position(r):
             w, v = f"w{r.slot}", f"v{r.slot}"
             self.open("for (int64_t k = 0; k < step; ++k)")
@@ -611,8 +625,8 @@ class KernelText:
             i, extent = self.axes[first], self.extent(first)
             self.open(f"for (int64_t c = 0; c < {extent}; c += {TURNS})")
             for r in summed:
-                self.put(f"{c_type(r.dtype)} a{r.slot}[{self.width()}];")
-                self._fill_lanes(f"a{r.slot}", r)
+                self.put(f"{c_type(r.dtype)} acc{r.slot}[{self.width()}];")
+                self._fill_lanes(f"acc{r.slot}", r)
             self.put(f"const int64_t end = {extent} - c < {TURNS} ? {extent} : c + {TURNS};")
             self.open(f"for (int64_t {i} = c; {i} < end; ++{i})")
             axes = range(first + 1, len(kernel.axes))
@@ -629,7 +643,7 @@ class KernelText:
             self.close()
             for r in summed:
                 s = f"s{r.slot}[k]"
-                total = self.combine(r.prim, r.dtype, s, f"a{r.slot}[k]")
+                total = self.combine(r.prim, r.dtype, s, f"acc{r.slot}[k]")
                 self.put(f"for (int64_t k = 0; k < w; ++k) {s} = {total};")
             self.close()
 
@@ -644,7 +658,7 @@ class KernelText:
 
     def _accumulate_column(self, r: Reduction, value: str, summed: bool) -> None:
         if not is_position(r):
-            a = f"a{r.slot}[k]" if summed else f"s{r.slot}[k]"
+            a = f"acc{r.slot}[k]" if summed else f"s{r.slot}[k]"
             self.put(f"{a} = {self.combine(r.prim, r.dtype, a, value)};")
             return
         v, s = f"v{r.slot}[k]", f"s{r.slot}[k]"

@@ -34,6 +34,7 @@ FLAGS = (
     " -fno-semantic-interposition -shared -fPIC"
 ).split()
 ALIGN = 64
+PART_LINES = 120  # of egt_main
 PARALLEL = 100_000.0  # work, in float32 additions, from which a kernel is split
 PIECE = 25_000.0
 SCRATCHES = 64  # rows of private scratch, and so pieces of a kernel that uses it
@@ -69,15 +70,23 @@ class _Renderer:
         self.sizes = SizeNames()
         self.uses: dict[Use, None] = {}
         self.helpers: dict[str, None] = {}
-        self.kernels: list[str] = []
+        self.kernels: dict[str, str] = {}
         self.main: list[str] = []
         self.given = self._given_sizes()
+        self.parts: list[str] = []
         self.needs_blas = False
-        self.known = set(self.given)  # sizes that the statements so far can use
+        self.known = dict.fromkeys(self.given)  # sizes that the statements so far can use
+        self.start = self._locals()
         self.wide: set[Buffer] = set()  # scratch of kernels that run in lanes
 
     def source(self) -> Source:
         self._region(self.plan.body, 1)
+        if self.parts:
+            self._end_part()
+            names = [f"egt_part{k}(rt, e)" for k in range(len(self.parts))]
+            self.main = [f"    if ((status = {name})) return status;" for name in names]
+            self.main.insert(0, "    int status;")
+        self.known = dict.fromkeys(self.given)
         prepare, main = self._prepare(), self._main()
         loaders = self._size_loader()
         uses = list(self.uses)
@@ -90,9 +99,11 @@ class _Renderer:
             *self.helpers,
             *self._constants(),
             self._environment(),
-            *self.kernels,
+            *(f.replace("NAME(", f"{name}(", 1) for f, name in self.kernels.items()),
             loaders,
             prepare,
+            _RUN if any("egt_run(" in t for t in (*self.parts, *self.main)) else "",
+            *self.parts,
             main,
         ]
         return Source(
@@ -129,7 +140,13 @@ class _Renderer:
         return made
 
     def _environment(self) -> str:
-        lines = ["struct egt_env {", "    egt_rt *rt;", "    int64_t chunk;", "    int64_t error, far;"]
+        lines = [
+            "struct egt_env {",
+            "    egt_rt *rt;",
+            "    int64_t chunk;",
+            "    int64_t error;",
+            "    void *const *arg;",
+        ]
         lines += [f"    int64_t {name};" for name in self.sizes.names.values()]
         for b in self.plan.buffers:
             const = "const " if b.kind in ("input", "constant") else ""
@@ -153,6 +170,8 @@ class _Renderer:
             case Seq(body):
                 for part in body:
                     self._region(part, depth)
+                    if depth == 1 and len(self.main) > PART_LINES:
+                        self._end_part()
             case Kernel():
                 self._kernel(region, depth)
             case Call():
@@ -169,6 +188,22 @@ class _Renderer:
                 self._put(depth, "} else {")
                 self._region(region.otherwise, depth + 1)
                 self._put(depth, "}")
+
+    def _end_part(self) -> None:
+        """Put the statements so far into a function: the time of compilers is not linear in the size."""
+        name = f"egt_part{len(self.parts)}"
+        lines = [
+            f"static __attribute__((noinline)) int {name}(egt_rt *rt, struct egt_env *e)",
+            "{",
+            "    (void)rt;",
+            *self.start,
+            *self.main,
+            "    return 0;",
+            "}",
+        ]
+        self.parts.append("\n".join(lines))
+        self.main = []
+        self.start = self._locals()
 
     def _loop(self, loop: Loop, depth: int) -> None:
         turn = self.sizes.name(loop.counter)
@@ -197,33 +232,34 @@ class _Renderer:
         text = KernelText(kernel, self.sizes, self.uses, self.helpers, careful=once)
         if kernel.lanes:
             self.wide.update(kernel.scratch)
-        self.kernels += text.functions()
+        names = [self._shared(f) for f in text.functions()]
+        given = ", ".join(f"(void *)e->{b.name}" for b in text.arguments())
+        self._put(depth, f"e->arg = (void *[]){{{given}}};")
         if not kernel.axes or kernel.serial:
-            self._put(depth, f"{kernel.name}(e, 0, {text.units()});")
+            self._put(depth, f"{names[0]}(e, 0, {text.units()});")
             self._check_error(depth, text.bounds)
             return
         points = " * ".join(self.sizes.text(e) for e in kernel.axes)
         grain = 1024 if text.is_flat() else 1
         limit = SCRATCHES if kernel.scratch else 0
-        name = f"{kernel.name}_part" if kernel.partials else kernel.name
         self._put(
             depth,
-            f"egt_run(e, {name}, {text.units()}, {points}, {kernel.work:g}, {grain}, {limit});",
+            f"egt_run(e, {names[0]}, {text.units()}, {points}, {kernel.work:g}, {grain}, {limit});",
         )
-        if text.guarded:
-            again = replace(kernel, name=f"{name}_careful")
-            careful = KernelText(again, self.sizes, self.uses, self.helpers, careful=True)
-            self.kernels += careful.functions()
-            self._put(depth, f"if (e->far) e->far = 0, {again.name}(e, 0, {text.units()});")
-        if kernel.partials:
-            self._put(depth, f"{kernel.name}(e, 0, 1);")
+        for name in names[1:]:
+            self._put(depth, f"{name}(e, 0, 1);")
         self._check_error(depth, text.bounds)
+
+    def _shared(self, function: str) -> str:
+        """The name of a function with this text; equal texts are one function."""
+        name = self.kernels.setdefault(function, f"k{len(self.kernels)}")
+        return name
 
     # entry points
 
     def _locals(self) -> list[str]:
         """The named sizes as local variables."""
-        names = (self.sizes.name(s) for s in self.given)
+        names = (self.sizes.name(s) for s in self.known)
         return [f"    const int64_t {n} = e->{n}; (void){n};" for n in names]
 
     def _prepare(self) -> str:
@@ -262,11 +298,11 @@ class _Renderer:
 
     def _allocate(self, sizes: tuple[Size, ...]) -> list[str]:
         """Allocate the buffers, and check the equalities, that are known with these sizes."""
-        before, self.known = set(self.known), self.known | set(sizes)
+        before, self.known = set(self.known), self.known | dict.fromkeys(sizes)
 
         def becomes_known(*extents: Extent) -> bool:
             mentioned = {n for e in extents for n in sizes_of(e)}
-            return mentioned <= self.known and not mentioned <= before
+            return mentioned <= self.known.keys() and not mentioned <= before
 
         lines = [
             self._check(c, "rt->info", 0).strip()
@@ -300,22 +336,27 @@ class _Renderer:
         tenants: dict[int, list[Buffer]] = {}
         for buffer, number in self.plan.place:
             tenants.setdefault(number, []).append(buffer)
+        sizes: dict[str, str] = {}
+        places: list[str] = []
+        scratch = (b for b in self.plan.buffers if b.kind == "scratch" and self._is_given(*b.shape))
+        groups = [(buffers, self._bytes(buffers[0], 1)) for buffers in tenants.values()]
+        for b in scratch:
+            copies = (SCRATCHES + 1) * (WIDTH if b in self.wide else 1)
+            groups.append(([b], self._bytes(b, copies)))
+        for buffers, size in groups:
+            name = sizes.setdefault(size, f"size{len(sizes)}")
+            places += [f"    e->{b.name} = (void *)arena;" for b in buffers]
+            places.append(f"    arena += {name};")
         lines = [
-            "static int64_t egt_layout(struct egt_env *e, char *arena)",
+            "static __attribute__((noinline)) int64_t egt_layout(struct egt_env *e, uint64_t arena)",
             "{",
-            "    int64_t bytes = 0;",
-            "    (void)arena;",
+            "    const uint64_t start = arena;",
+            "    (void)e;",
             *self._locals(),
+            *(f"    const int64_t {name} = {size};" for size, name in sizes.items()),
+            *places,
         ]
-        for buffers in tenants.values():
-            lines += [f"    e->{b.name} = (void *)(arena + bytes);" for b in buffers]
-            lines.append(f"    bytes += {self._bytes(buffers[0], 1)};")
-        for b in self.plan.buffers:
-            if b.kind == "scratch" and self._is_given(*b.shape):
-                lines.append(f"    e->{b.name} = (void *)(arena + bytes);")
-                copies = (SCRATCHES + 1) * (WIDTH if b in self.wide else 1)
-                lines.append(f"    bytes += {self._bytes(b, copies)};")
-        return "\n".join([*lines, "    return bytes;", "}"])
+        return "\n".join([*lines, "    return (int64_t)(arena - start);", "}"])
 
     def _bytes(self, buffer: Buffer, copies: int) -> str:
         count = product((buffer.size, copies * buffer.dtype.itemsize))
@@ -339,7 +380,6 @@ class _Renderer:
     def _main(self) -> str:
         lines = [
             *([_PACK, ""] if any(b.shape for b in self.plan.inputs) else []),
-            *([_RUN, ""] if any("egt_run(" in line for line in self.main) else []),
             "int egt_main(egt_rt *rt, char **data, const int64_t *const *shape,"
             " const int64_t *const *strides)",
             "{",
@@ -348,7 +388,7 @@ class _Renderer:
             "    e->rt = rt;",
             "    e->error = 0, e->far = 0;",
             "    egt_sizes(e, shape);",
-            "    egt_layout(e, rt->arena);",
+            "    egt_layout(e, (uint64_t)rt->arena);",
             *self._locals(),
         ]
         for b in self.plan.inputs:

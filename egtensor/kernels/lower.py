@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import replace
 
-from egtensor.kernels.flow import Flow, axis_indices, step_cost
+from egtensor.kernels.flow import Flow, axis_indices, points, step_cost
 from egtensor.kernels.fuse import Cluster, Clusters, is_position
 from egtensor.kernels.indexing import ORIGIN, Affine, Index, along, compose, linear, row_major
 from egtensor.kernels.plan import (
@@ -26,12 +26,13 @@ from egtensor.kernels.plan import (
     terms_of,
 )
 from egtensor.kernels.sizes import Sizes
-from egtensor.lang.dims import Extent, Shape, Size, floordiv, product, sizes_of
+from egtensor.lang.dims import Extent, Shape, Size, estimate, floordiv, product, sizes_of
 from egtensor.lang.number import Number
 from egtensor.lang.op import ArgReduce, Attrs, Gather, Item, Leaf, Reduce, Scalar
 from egtensor.lang.scalar import Term, cast, const, make_term, operand
 from egtensor.lang.types import INT64, DType
 
+SHORT = 24  # points of rows that are not worth a loop each
 KEEP = 4.0  # cost above which a value needed in two phases is kept, not computed again
 
 
@@ -289,8 +290,14 @@ class _Writer(Reader):
         return _with_partials(coalesce(kernel), self.shared.given)
 
     def _runs_in_lanes(self) -> bool:
+        """Whether rows are walked side by side: where they are columns of memory, or very short."""
         axes = self.cluster.axes
-        return bool(axes) and len(self.cluster.domain) - 1 not in (axes or ())
+        if not axes:
+            return False
+        if len(self.cluster.domain) - 1 not in axes:
+            return True
+        rows, inner = self.axes[: self._rows()], self.axes[self._rows() :]
+        return bool(rows) and points(inner) <= SHORT and estimate(rows[-1]) >= 2 * SHORT
 
     def _work(self, needed: dict[int, set[int]]) -> float:
         full = sum(step_cost(self.flows[p]) * len(needed[p]) for p in self.cluster.full)
