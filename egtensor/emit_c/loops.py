@@ -117,7 +117,7 @@ class KernelText:
         if far is None:
             return text
         self.guarded = True
-        self.helpers["#define EGT_GUARDED(far, beyond, value) (far |= (beyond) ? 1 : 0, value)"] = None
+        self.helpers["#define EGT_GUARDED(far, beyond, value) (far |= (beyond), value)"] = None
         return f"EGT_GUARDED(far, {far}, {text})"
 
     def combine(self, prim: str, dtype: DType, a: str, b: str) -> str:
@@ -147,13 +147,13 @@ class KernelText:
         return [*dict.fromkeys((*self.kernel.partials, *read, *written_in_order(self.kernel)))]
 
     def _function(self, write: Callable[[], None]) -> str:
+        self.guarded = False
         write()
         self._report()
+        body = self.lines
         if self.guarded:
-            self.put("if (far) e->far = 1;")
-        body = [line.replace("omp simd", "omp simd reduction(|:far)") for line in self.lines]
-        if not self.guarded:
-            body = self.lines
+            body = [line.replace("omp simd", "omp simd reduction(|:far)") for line in body]
+            body.append("    if (far) e->far = 1;")
         self.lines, self.depth = [], 1
         described = self._prologue("\n".join(body))
         head = [
@@ -177,6 +177,8 @@ class KernelText:
             name = self.sizes.name(size)
             if re.search(rf"\b{name}\b", body):
                 self.put(f"const int64_t {name} = e->{name};")
+        if self.guarded:
+            self.put("int32_t far = 0;")
         written = set(written_in_order(self.kernel)) | set(self.kernel.partials)
         described = []
         for k, buffer in enumerate(self.arguments()):

@@ -144,7 +144,7 @@ class _Renderer:
             "struct egt_env {",
             "    egt_rt *rt;",
             "    int64_t chunk;",
-            "    int64_t error;",
+            "    int64_t error, far;",
             "    void *const *arg;",
         ]
         lines += [f"    int64_t {name};" for name in self.sizes.names.values()]
@@ -228,11 +228,12 @@ class _Renderer:
         self.main.append("    " * depth + line)
 
     def _kernel(self, kernel: Kernel, depth: int) -> None:
-        once = kernel.serial or not kernel.axes or bool(kernel.partials) or _accumulates(kernel)
+        once = kernel.serial or not kernel.axes  # what must not be done again, or is not worth it
         text = KernelText(kernel, self.sizes, self.uses, self.helpers, careful=once)
         if kernel.lanes:
             self.wide.update(kernel.scratch)
-        names = [self._shared(f) for f in text.functions()]
+        functions = text.functions()
+        names = [self._shared(f) for f in functions]
         given = ", ".join(f"(void *)e->{b.name}" for b in text.arguments())
         self._put(depth, f"e->arg = (void *[]){{{given}}};")
         if not kernel.axes or kernel.serial:
@@ -246,14 +247,17 @@ class _Renderer:
             depth,
             f"egt_run(e, {names[0]}, {text.units()}, {points}, {kernel.work:g}, {grain}, {limit});",
         )
+        if "e->far = 1" in functions[0]:
+            again = KernelText(kernel, self.sizes, self.uses, self.helpers, careful=True)
+            careful = self._shared(again.functions()[0])
+            self._put(depth, f"if (e->far) e->far = 0, {careful}(e, 0, {text.units()});")
         for name in names[1:]:
             self._put(depth, f"{name}(e, 0, 1);")
         self._check_error(depth, text.bounds)
 
     def _shared(self, function: str) -> str:
         """The name of a function with this text; equal texts are one function."""
-        name = self.kernels.setdefault(function, f"k{len(self.kernels)}")
-        return name
+        return self.kernels.setdefault(function, f"k{len(self.kernels)}")
 
     # entry points
 
