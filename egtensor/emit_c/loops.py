@@ -117,7 +117,9 @@ class KernelText:
         if far is None:
             return text
         self.guarded = True
-        self.helpers["#define EGT_GUARDED(far, beyond, value) (far |= (beyond), value)"] = None
+        self.helpers["#define EGT_GUARDED(far, beyond, value) (far |= (beyond) ? 1 : 0, value)"] = (
+            None
+        )
         return f"EGT_GUARDED(far, {far}, {text})"
 
     def combine(self, prim: str, dtype: DType, a: str, b: str) -> str:
@@ -171,8 +173,6 @@ class KernelText:
         """Declare sizes and buffers; a description of each buffer."""
         self.put("struct egt_env *const e = ctx;")
         self.put("(void)lo, (void)hi;")
-        if self.guarded:
-            self.put("int32_t far = 0;")
         for size in self.terms.used_sizes:
             name = self.sizes.name(size)
             if re.search(rf"\b{name}\b", body):

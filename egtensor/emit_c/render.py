@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -52,11 +51,6 @@ EGT_INLINE int64_t egt_size_floordiv(int64_t a, int64_t b)
 def runtime_header() -> str:
     """The calling convention, which every file begins with."""
     return files("egtensor.emit_c").joinpath("runtime.h").read_text()
-
-
-def _accumulates(kernel: Kernel) -> bool:
-    """Whether running a kernel again would change what it left."""
-    return any(store.combine for phase in kernel.phases for store in phase.stores)
 
 
 def render(plan: KernelPlan) -> Source:
