@@ -1,30 +1,35 @@
-"""Random expressions over all operators, with inputs for which they are defined.
+"""Random programs over all operators, with inputs for which they are defined.
 
-An expression grows node by node; each node is evaluated at once, and given up where it is not finite
+A program grows node by node; each node is evaluated at once, and given up where it is not finite
 or too large, so that nearly every sample can be judged.  Choices come from a ``Chooser``: a seeded
 generator in a campaign, hypothesis in a test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from egtensor.errors import EgTensorError
 from egtensor.lang import api
-from egtensor.lang.dims import Extent, Size, as_size
-from egtensor.lang.expr import Expr, broadcast, cast, make, toposort
-from egtensor.lang.op import FUNCTIONS, OPS, Op, Scalar
-from egtensor.lang.types import DTYPES, TensorType
-from egtensor.lang.unify import map_extents
+from egtensor.lang.dims import Extent, Size
+from egtensor.lang.expr import Expr, resolve, toposort
+from egtensor.lang.op import Derived, Leaf
+from egtensor.lang.types import DTYPES
+from egtensor.shared import SharedVariable, shared
+from egtensor.testing.evaluation import learn_sizes, node_value
+from egtensor.testing.layouts import LAYOUTS, relaid
 
 T = TypeVar("T")
+Special = Literal["none", "nan", "all"]
 SIZES = (0, 1, 2, 3, 4, 5, 7, 8, 16, 17, 33, 64, 100)
 LARGEST = 1e6  # magnitude beyond which rounding errors of later steps mean nothing
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+SPECIALS = {"none": (), "nan": (np.nan,), "all": (np.nan, np.inf, -np.inf, -0.0)}
+CONSTANTS = ((0, 1, 2, -1, 0.5, 3, 1.5, 10), (0.25, 4, -2, 1.25, 1, 5, -0.5, 7))
 
 
 class Chooser(Protocol):
@@ -67,26 +72,81 @@ class RandomChooser:
         return np.asarray(values).astype(dtype)
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What sort of sample to make.
+
+    steps      how many operators to apply
+    special    what input elements may be besides finite numbers
+    large      some axes have a hundred thousand elements or more
+    twin       the same decisions with other numbers (1), or with float32 and float64 exchanged (2)
+    state      whether inputs may be shared variables, with updates
+    """
+
+    steps: int = 6
+    special: Special = "none"
+    large: bool = False
+    twin: int = 0
+    state: bool = True
+
+
 @dataclass
 class Sample:
     """A program and arguments for it.
 
-    inputs   symbols, in order
-    values   an array for each
-    outputs  expressions of the symbols
-    finite   whether every subexpression is finite at ``values``
-    grown    names of what was applied, in order
+    inputs     symbols, in order
+    values     an array for each
+    layouts    how each array lies in memory, names of ``layouts.LAYOUTS``
+    outputs    expressions of the symbols and of shared variables
+    shared     shared variables that the program may read, each with its value
+    updates    pairs (shared variable, new value)
+    gradients  triples (scalar cost, input, its gradient) that occur in the program
+    special    what input elements may be besides finite numbers
+    grown      names of what was applied, in order
     """
 
     inputs: list[Expr]
     values: list[Any]
+    layouts: list[str]
     outputs: list[Expr]
-    finite: bool = True
+    shared: list[tuple[SharedVariable, Any]] = field(default_factory=list)
+    updates: list[tuple[SharedVariable, Expr]] = field(default_factory=list)
+    gradients: list[tuple[Expr, Expr, Expr]] = field(default_factory=list)
+    special: Special = "none"
     grown: list[str] = field(default_factory=list)
 
+    @property
+    def roots(self) -> list[Expr]:
+        """Everything that is computed: outputs, then new values of shared variables."""
+        return [*self.outputs, *(new for _, new in self.updates)]
+
+    @property
+    def known(self) -> dict[Expr, Any]:
+        """The values of inputs and shared variables."""
+        return {**dict(zip(self.inputs, self.values, strict=True)), **dict(self.shared)}
+
+    @property
+    def arguments(self) -> list[Any]:
+        """The values as they lie in memory."""
+        return [relaid(v, how) for v, how in zip(self.values, self.layouts, strict=True)]
+
+    def reset(self) -> None:
+        """Give shared variables their first values."""
+        for variable, value in self.shared:
+            variable.set_value(value)
+
     def __repr__(self) -> str:
-        shown = [f"{x.attrs[1]} = {v!r}  # {x.type}" for x, v in zip(self.inputs, self.values, strict=True)]
-        return "\n".join([*shown, *(f"return {o}" for o in self.outputs)])
+        from egtensor.lang.show import listing
+
+        with np.printoptions(threshold=40, precision=17):
+            lines = [
+                f"{x.attrs[1]} = {v!r}  # {x.type}, {how}"
+                for x, v, how in zip(self.inputs, self.values, self.layouts, strict=True)
+            ]
+            lines += [f"{s.name} = shared({v!r})  # {s.type}" for s, v in self.shared]
+        updated = ", ".join(s.name for s, _ in self.updates)
+        lines.append(listing(self.roots))
+        return "\n".join([*lines, *([f"the last results update {updated}"] if updated else [])])
 
 
 def pick(choose: Chooser, options: Sequence[T]) -> T:
@@ -94,117 +154,174 @@ def pick(choose: Chooser, options: Sequence[T]) -> T:
     return options[choose.integer(0, len(options) - 1)]
 
 
-def generate(choose: Chooser, steps: int = 6, special: bool = False) -> Sample:
-    """A random sample.
-
-    steps    how many operators to apply
-    special  let values be infinite or NaN
-    """
-    growth = _Growth(choose, special)
+def generate(choose: Chooser, kind: Kind | None = None) -> Sample:
+    """A random sample."""
+    kind = kind or Kind()
+    growth = Growth(choose, kind)
     for _ in range(choose.integer(1, 3)):
         growth.new_input()
-    for _ in range(steps):
+    for _ in range(kind.steps):
         for _ in range(8):
             if growth.grow():
                 break
     return growth.sample()
 
 
-class _Growth:
-    """Expressions so far and their values."""
+class Unfit(Exception):
+    """Nothing in the pool suits the operator."""
 
-    def __init__(self, choose: Chooser, special: bool) -> None:
+
+class Growth:
+    """Expressions so far, and their values."""
+
+    def __init__(self, choose: Chooser, kind: Kind) -> None:
         self.choose = choose
-        self.special = special
+        self.kind = kind
         self.values: dict[Expr, Any] = {}
         self.pool: list[Expr] = []
-        self.inputs: list[Expr] = []
+        self.leaves: list[Expr] = []
+        self.layouts: list[str] = []
+        self.gradients: list[tuple[Expr, Expr, Expr]] = []
         self.sizes: dict[Size, Extent] = {}
         self.grown: list[str] = []
-        self.finite = True
+        self.stream: Any = None
         self.largest_axis = pick(choose, (5, 17, 33, 100))
 
+    @property
+    def constants(self) -> tuple[Any, ...]:
+        """Numbers that literals are drawn from."""
+        return CONSTANTS[self.kind.twin == 1]
+
     def new_input(self) -> None:
+        """Add an input or a shared variable of a random type."""
         choose = self.choose
         dtype = pick(choose, (*FLOATS, *FLOATS, *FLOATS, *DTYPES))
+        if self.kind.twin == 2 and dtype.kind == "f":
+            dtype = FLOATS[dtype == FLOATS[0]]
+        shape = self.shape()
+        value = choose.array(dtype, shape)
+        specials = SPECIALS[self.kind.special]
+        if specials and dtype.kind == "f" and value.size:
+            value = value.copy()
+            for _ in range(choose.integer(0, 3)):
+                value.flat[choose.integer(0, value.size - 1)] = pick(choose, specials)
+        name = f"x{len(self.leaves)}"
+        x: Expr
+        if self.kind.state and choose.integer(0, 5) == 0:
+            x = shared(value, name)
+        else:
+            declared = tuple(n if n == 1 or choose.integer(0, 3) == 0 else None for n in shape)
+            x = api.tensor(name, dtype=dtype, shape=declared)
+        self.add_leaf(x, value)
+        self.pool.append(x)
+        self.grown.append("input")
+
+    def add_leaf(self, x: Expr, value: Any) -> None:
+        """Add an input or shared variable with its value."""
+        self.leaves.append(x)
+        self.layouts.append(pick(self.choose, ("C", "C", *LAYOUTS)))
+        self.values[x] = value
+        learn_sizes(x, value, self.sizes)
+
+    def shape(self) -> tuple[int, ...]:
+        """A shape, with sizes that occur already more often than not."""
+        choose = self.choose
         rank = pick(choose, (0, 1, 1, 2, 2, 2, 3))
-        known = [n for x in self.inputs for n in self.values[x].shape]
+        known = [n for x in self.leaves for n in self.values[x].shape]
         allowed = [n for n in SIZES if n <= self.largest_axis]
         shape = tuple(
             pick(choose, known) if known and choose.integer(0, 2) else pick(choose, allowed)
             for _ in range(rank)
         )
+        if self.kind.large:
+            shape = pick(choose, ((300_001,), (400_000,), (700, 601), (3, 140_000), (250_000, 1)))
+            known_shapes = [self.values[x].shape for x in self.leaves]
+            return pick(choose, known_shapes) if known_shapes else shape
         if np.prod(shape, dtype=int) > 20000:
             shape = tuple(min(n, 7) for n in shape)
-        declared = tuple(n if n == 1 or choose.integer(0, 3) == 0 else None for n in shape)
-        x = api.tensor(f"x{len(self.inputs)}", dtype=dtype, shape=declared)
-        value = choose.array(dtype, shape)
-        for size, n in zip(x.shape, shape, strict=True):
-            if (symbol := as_size(size)) is not None:
-                self.sizes[symbol] = n
-        self.inputs.append(x)
-        self.keep(x, value, "input")
-
-    def keep(self, expr: Expr, value: Any, name: str) -> None:
-        self.values[expr] = value
-        self.pool.append(expr)
-        self.grown.append(name)
+        return shape
 
     def grow(self) -> bool:
         """Apply one more operator; whether that worked."""
-        before = dict(self.values)
+        from egtensor.testing.growers import GROWERS
+
+        before, sizes, leaves = dict(self.values), dict(self.sizes), len(self.leaves)
         name, build = pick(self.choose, GROWERS)
         try:
             made = build(self)
-        except (EgTensorError, _Unfit):
-            self.values = before
-            return False
+        except (EgTensorError, Unfit):
+            made = ()
         results = made if isinstance(made, (tuple, list)) else (made,)
-        if not all(self.evaluate(r) for r in results):
-            self.values = before
+        if not results or not all(self.evaluate(r) for r in results):
+            self.values, self.sizes = before, sizes
+            del self.leaves[leaves:], self.layouts[leaves:]
             return False
-        for r in results:
-            self.pool.append(r)
+        old = set(self.pool)  # equality of expressions is symbolic
+        self.pool += [r for r in dict.fromkeys(results) if r not in old]
         self.grown.append(name)
         return True
 
     def evaluate(self, root: Expr) -> bool:
         """Compute the value of ``root``; whether it can be judged."""
+        if any(isinstance(n.op.body, Derived) for n in toposort([root])):
+            (plain,) = resolve([root])
+            if not self.evaluate(plain):
+                return False
+            self.values[root] = self.values[plain]
+            return True
         for node in toposort([root]):
             if node in self.values:
                 continue
             if any(a not in self.values for a in node.args):
                 return False
-            value = node_value(node, [self.values[a] for a in node.args], self.sizes)
+            args = [self.values[a] for a in node.args]
+            value = node_value(node, args, self.sizes) if self.defined(node, args) else None
             if value is None:
                 return False
-            if not isinstance(value, tuple):
-                if value.size > 200_000:
-                    return False
-                if value.dtype.kind == "f" and not self.tolerable(value):
-                    return False
+            learn_sizes(node, value, self.sizes)
+            if not all(map(self.tolerable, value if isinstance(value, tuple) else (value,))):
+                return False
             self.values[node] = value
         return True
 
+    def defined(self, node: Expr, args: list[Any]) -> bool:
+        """Whether every processor agrees on the value: conversions to integers must be in range."""
+        if isinstance(node.op.body, Leaf):
+            return node.op.name not in ("input", "shared")
+        if node.op.name == "cast" and node.dtype.kind in "iu" and args[0].dtype.kind == "f":
+            bounds, x = np.iinfo(node.dtype), args[0]
+            with np.errstate(invalid="ignore"):
+                return bool(np.all((x >= bounds.min) & (x <= min(bounds.max, 2**31))))
+        if node.op.name in ("left_shift", "right_shift"):
+            width = 8 * node.dtype.itemsize
+            return bool(np.all((args[1] >= 0) & (args[1].astype(np.int64) < width)))
+        return True
+
     def tolerable(self, value: Any) -> bool:
-        finite = bool(np.all(np.isfinite(value)))
-        if not finite and not self.special:
+        """Whether a value is small enough, and finite where that is asked for."""
+        if value.size > (3_000_000 if self.kind.large else 50_000):
             return False
-        self.finite &= finite
+        if value.dtype.kind != "f":
+            return True
+        finite = np.isfinite(value)
+        if self.kind.special == "none" and not finite.all():
+            return False
         with np.errstate(invalid="ignore"):
-            return bool(np.all(~np.isfinite(value) | (np.abs(value) < LARGEST)))
+            return bool(np.all(~finite | (np.abs(value) < LARGEST)))
 
     def any(self, kinds: str = "biuf", least_rank: int = 0) -> Expr:
+        """Something of one of some kinds of dtype; younger things are likelier, so programs grow deep."""
         fit = [x for x in self.pool if x.dtype.kind in kinds and x.ndim >= least_rank]
         if not fit:
-            raise _Unfit
-        # younger expressions are likelier, so that programs grow deep
+            raise Unfit
         return fit[max(self.choose.integer(0, len(fit) - 1), self.choose.integer(0, len(fit) - 1))]
 
     def axis(self, x: Expr) -> int:
+        """One axis of ``x``, possibly counted from the end."""
         return self.choose.integer(-x.ndim, x.ndim - 1)
 
     def axes(self, x: Expr) -> Any:
+        """None, an axis, or several."""
         if not x.ndim or self.choose.integer(0, 2) == 0:
             return None
         if self.choose.integer(0, 1):
@@ -213,259 +330,53 @@ class _Growth:
 
     def partner(self, x: Expr, kinds: str) -> Any:
         """Something that combines elementwise with ``x``."""
-        roll = self.choose.integer(0, 5)
+        roll = self.choose.integer(0, 6)
         if roll == 0:
-            return pick(self.choose, (0, 1, 2, -1, 0.5, 3, 1.5, 10))
+            return pick(self.choose, self.constants)
         if roll == 1:
             return x
+        if roll == 2 and x.ndim:
+            return x.shape[self.axis(x)]
         shape = self.values[x].shape
         fit = [y for y in self.pool if y.dtype.kind in kinds and self.combines(x, y, shape)]
         if not fit:
-            raise _Unfit
+            raise Unfit
         return pick(self.choose, fit)
 
     def combines(self, x: Expr, y: Expr, shape: tuple[int, ...]) -> bool:
+        """Whether the sizes agree, or are known to be 1 beforehand."""
         other = self.values[y].shape
-        rank = min(len(shape), len(other))
         return all(
-            a == b or x.shape[-k] == 1 or y.shape[-k] == 1
-            for k, a, b in ((k, shape[-k], other[-k]) for k in range(1, rank + 1))
+            shape[-k] == other[-k] or x.shape[-k] == 1 or y.shape[-k] == 1
+            for k in range(1, min(len(shape), len(other)) + 1)
         )
 
     def sample(self) -> Sample:
+        """What has grown."""
         used = [x for x in self.pool if not isinstance(x.type, tuple)]
         count = self.choose.integer(1, 2)
-        outputs = list(dict.fromkeys([used[-1], *(pick(self.choose, used) for _ in range(count - 1))]))
+        drawn = [used[-1], *(pick(self.choose, used) for _ in range(count - 1))]
+        places = [k for k, x in enumerate(self.leaves) if not isinstance(x, SharedVariable)]
+        variables = [x for x in self.leaves if isinstance(x, SharedVariable)]
         return Sample(
-            self.inputs, [self.values[x] for x in self.inputs], outputs, self.finite, self.grown
+            inputs=[self.leaves[k] for k in places],
+            values=[self.values[self.leaves[k]] for k in places],
+            layouts=[self.layouts[k] for k in places],
+            outputs=list(dict.fromkeys(drawn)),
+            shared=[(s, self.values[s]) for s in variables],
+            updates=[pair for s in variables for pair in self.update_of(s)],
+            gradients=self.gradients,
+            special=self.kind.special,
+            grown=self.grown,
         )
 
-
-class _Unfit(Exception):
-    """Nothing in the pool suits the operator."""
-
-
-def node_value(node: Expr, args: list[Any], sizes: dict[Size, Extent]) -> Any:
-    """What NumPy computes for one node; None where it refuses."""
-    attrs = {k: map_extents(v, sizes) for k, v in node.attributes.items()}
-    try:
-        with np.errstate(all="ignore"):
-            value = node.op.numpy(*args, **attrs)
-    except (ValueError, IndexError, ZeroDivisionError, TypeError, KeyError, np.linalg.LinAlgError):
-        return None
-    if isinstance(node.type, tuple):
-        return tuple(np.asarray(v).astype(t.dtype) for v, t in zip(value, node.type, strict=True))
-    with np.errstate(all="ignore"):
-        return np.asarray(value).astype(node.dtype)
-
-
-Grower = tuple[str, Callable[[_Growth], Any]]
-
-
-def _elementwise(op: Op) -> Grower:
-    def build(g: _Growth) -> Any:
-        kinds = pick(g.choose, ("f", "f", "f", "biuf"))
-        first = g.any(kinds)
-        operands = [first, *(g.partner(first, kinds) for _ in range((op.arity or 1) - 1))]
-        if op.name == "where":
-            operands[0] = api.as_expr(g.any("f")) > 0
-            operands = [operands[0], first, g.partner(first, kinds)]
-        if all(not isinstance(o, Expr) for o in operands):
-            raise _Unfit
-        return op(*operands)
-
-    return op.name, build
-
-
-def _shifted(op: Op) -> Grower:
-    """Apply to |x| + 1/4, where most functions are defined."""
-
-    def build(g: _Growth) -> Any:
-        x = g.any("f")
-        return op(named("absolute")(x) + 0.25)
-
-    return op.name, build
-
-
-def named(name: str) -> Any:
-    """The operator or function of this name."""
-    return FUNCTIONS.get(name) or OPS[name]
-
-
-def _along(name: str, one: bool = False) -> Grower:
-    def build(g: _Growth) -> Any:
-        x = g.any("f" if g.choose.integer(0, 3) else "biuf", 1 if one else 0)
-        axis = g.axis(x) if one else g.axes(x)
-        options = {} if one or g.choose.integer(0, 1) else {"keepdims": True}
-        return named(name)(x, axis=axis, **options)
-
-    return name, build
-
-
-def _matmul(g: _Growth) -> Any:
-    x = g.any("f", 2)
-    n = g.values[x].shape[-1]
-    fit = [y for y in g.pool if y.ndim == 2 and y.dtype.kind == "f" and g.values[y].shape[0] == n]
-    y = pick(g.choose, fit) if fit else FUNCTIONS["transpose"](x)
-    if not fit and x.ndim != 2:
-        raise _Unfit
-    return named("matmul")(x, y)
-
-
-def _transpose(g: _Growth) -> Any:
-    x = g.any(least_rank=2)
-    axes = list(range(x.ndim))
-    k = g.choose.integer(0, x.ndim - 2)
-    axes[k], axes[k + 1] = axes[k + 1], axes[k]
-    return FUNCTIONS["transpose"](x, axes)
-
-
-def _reshape(g: _Growth) -> Any:
-    x = g.any(least_rank=1)
-    if 0 in g.values[x].shape:
-        raise _Unfit
-    how = g.choose.integer(0, 2)
-    if how == 0:
-        return FUNCTIONS["reshape"](x, (-1,))
-    if how == 1:
-        return FUNCTIONS["reshape"](x, (1, *x.shape))
-    return FUNCTIONS["reshape"](x, (-1, *x.shape[2:])) if x.ndim >= 2 else x[:, None]
-
-
-def _slice(g: _Growth) -> Any:
-    x = g.any(least_rank=1)
-    index = []
-    for n in g.values[x].shape:
-        how = g.choose.integer(0, 4)
-        if how == 0 and n:
-            index.append(g.choose.integer(-n, n - 1))
-        elif how == 1:
-            index.append(slice(None))
-        else:
-            ends = (None, None, *range(-n, n + 1))
-            step = pick(g.choose, (None, 1, 1, 2, -1, -2))
-            index.append(slice(pick(g.choose, ends), pick(g.choose, ends), step))
-    return x[tuple(index)]
-
-
-def _gather(g: _Growth) -> Any:
-    x = g.any("f", 1)
-    n = g.values[x].shape[0]
-    if n == 0:
-        raise _Unfit
-    count = g.choose.integer(1, 5)
-    index = np.array([g.choose.integer(-n, n - 1) for _ in range(count)])
-    return x[index]
-
-
-def _join(g: _Growth) -> Any:
-    x = g.any("f", 1)
-    fit = [y for y in g.pool if y.dtype == x.dtype and g.values[y].shape == g.values[x].shape]
-    return FUNCTIONS["concatenate"]([x, pick(g.choose, fit)], axis=g.axis(x))
-
-
-def _stack(g: _Growth) -> Any:
-    x = g.any("f")
-    return FUNCTIONS["stack"]([x, x], axis=g.choose.integer(0, x.ndim))
-
-
-def _flip(g: _Growth) -> Any:
-    x = g.any(least_rank=1)
-    return FUNCTIONS["flip"](x, axis=g.axis(x))
-
-
-def _roll(g: _Growth) -> Any:
-    x = g.any(least_rank=1)
-    return FUNCTIONS["roll"](x, g.choose.integer(-3, 3), axis=g.axis(x))
-
-
-def _pad(g: _Growth) -> Any:
-    x = g.any("f", 1)
-    return FUNCTIONS["pad"](x, g.choose.integer(0, 2))
-
-
-def _cast(g: _Growth) -> Any:
-    x = g.any()
-    return cast(x, pick(g.choose, FLOATS if x.dtype.kind == "f" else DTYPES))
-
-
-def _broadcast(g: _Growth) -> Any:
-    x = g.any("f")
-    return broadcast(x, (g.choose.integer(0, 3), *x.shape))
-
-
-def _literal(g: _Growth) -> Any:
-    n = g.choose.integer(1, 5)
-    kind = g.choose.integer(0, 2)
-    if kind == 0:
-        return named("full")((n,), 1.5) if "full" in FUNCTIONS else _fill(n)
-    return make(OPS["iota"], (), (n, pick(g.choose, FLOATS)))
-
-
-def _fill(n: int) -> Expr:
-    return make(OPS["literal"], (), (api.as_expr(1.5).attrs[0], TensorType(FLOATS[1], (n,))))
-
-
-def _gradient(g: _Growth) -> Any:
-    from egtensor.diff.grad import grad
-
-    y = g.any("f")
-    wrt = [x for x in g.inputs if x.dtype.kind == "f"]
-    if not wrt:
-        raise _Unfit
-    cost = named("sum")(y * 0.5 if g.choose.integer(0, 1) else y)
-    made = grad(cost, pick(g.choose, wrt), disconnected_inputs="ignore")
-    return made if made is not None else y
-
-
-def _two_results(op: Op) -> Grower:
-    def build(g: _Growth) -> Any:
-        x = g.any("f")
-        operands = [x, *(g.partner(x, "f") for _ in range((op.arity or 1) - 1))]
-        return list(op(*operands))
-
-    return op.name, build
-
-
-def _slogdet(g: _Growth) -> Any:
-    x = g.any("f", 2)
-    n, m = g.values[x].shape[-2:]
-    if n != m or n > 8 or x.ndim != 2:
-        square = named("matmul")(FUNCTIONS["transpose"](x), x) if x.ndim == 2 else None
-        if square is None or m > 8:
-            raise _Unfit
-        x = square + 0.5 * named("eye")(m)
-    return list(OPS["slogdet"](x))
-
-
-ALONG = "sum prod max min mean var std any all logsumexp".split()
-ALONG_ONE = "argmax argmin cumsum softmax log_softmax".split()
-INTERNAL = frozenset("cast philox_bits copysign stop_gradient".split())
-
-
-def growers() -> list[Grower]:
-    """Every way to apply one more operator, from the registries."""
-    found: list[Grower] = []
-    for op in OPS.values():
-        if isinstance(op.body, Scalar) and op.name not in INTERNAL:
-            if op.results != 1:
-                found.append(_two_results(op))
-                continue
-            found.append(_elementwise(op))
-            if op.arity == 1:
-                found.append(_shifted(op))
-    known = {**OPS, **FUNCTIONS}
-    found += [_along(n) for n in ALONG if n in known for _ in range(3)]
-    found += [_along(n, one=True) for n in ALONG_ONE if n in known for _ in range(2)]
-    moves = {
-        "transpose": _transpose, "reshape": _reshape, "slice": _slice, "gather": _gather, "concatenate": _join,
-        "stack": _stack, "flip": _flip, "roll": _roll, "pad": _pad, "cast": _cast, "broadcast_to": _broadcast,
-        "matmul": _matmul, "full": _literal, "gradient": _gradient, "slogdet": _slogdet,
-    }  # fmt: skip
-    for name, build in moves.items():
-        if name in known or name in ("gradient", "full", "slice"):
-            found += [(name, build)] * (12 if name == "gradient" else 5)
-    return found
-
-
-GROWERS = growers()
+    def update_of(self, variable: SharedVariable) -> list[tuple[SharedVariable, Expr]]:
+        """At most one new value for a shared variable; those of streams move on by themselves."""
+        if variable.container.default_update is not None:
+            return []
+        fit = [
+            x
+            for x in self.pool
+            if x.dtype == variable.dtype and self.values[x].shape == self.values[variable].shape
+        ]
+        return [(variable, pick(self.choose, fit))] if fit and self.choose.integer(0, 3) else []

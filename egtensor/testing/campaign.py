@@ -1,0 +1,321 @@
+"""Campaigns: many random programs, compiled with many sets of rules, against the oracle."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+from egtensor.config import config
+from egtensor.function import function
+from egtensor.lang.expr import toposort
+from egtensor.lang.op import OPS, Leaf
+from egtensor.lang.unify import unify
+from egtensor.rules.members import check_members
+from egtensor.rules.rule import Domain
+from egtensor.rules.ruleset import RuleSet
+from egtensor.rules.saturate import Limits, optimise_space
+from egtensor.testing.evaluation import resolved
+from egtensor.testing.generate import Kind, RandomChooser, Sample, generate
+from egtensor.testing.oracle import Judged, compare, reference, wrong_gradient
+from egtensor.testing.shrink import shrink
+
+BATCH = 4  # samples that are compiled as one function
+SHARE = 12  # batches that a process does before it reports
+ROTATION = 8  # settings that a process goes through, since a change of rules costs a new e-graph
+MEMBER_TOLERANCE = 1e-5  # of the largest element; wrong rules are wrong by far more
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Which rules a batch is compiled with."""
+
+    name: str
+    options: dict[str, Any]
+
+    @property
+    def keeps_infinities(self) -> bool:
+        """Whether results must agree for infinite inputs too, not only for NaN."""
+        return self.name in ("none", "exact")
+
+
+@dataclass
+class Finding:
+    """A program that is compiled wrongly.
+
+    seed     of the sample
+    setting  the rules it was compiled with
+    kind     "mismatch", "gradient", "members", "layout", "error", "contradiction" or "engine"
+    message  what is wrong, and the shrunk program
+    """
+
+    seed: int
+    setting: str
+    kind: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: seed {self.seed}, rules {self.setting}\n{self.message}"
+
+
+@dataclass
+class Figures:
+    """What a campaign did."""
+
+    programs: int = 0
+    skipped: int = 0
+    operators: Counter[str] = field(default_factory=Counter)
+    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    matched: Counter[str] = field(default_factory=Counter)
+    extracted: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, other: Figures) -> None:
+        """Count what another process did."""
+        self.programs += other.programs
+        self.skipped += other.skipped
+        for name in ("operators", "pairs", "matched", "extracted"):
+            getattr(self, name).update(getattr(other, name))
+        self.findings += other.findings
+
+    def __str__(self) -> str:
+        import rules_catalog
+
+        tried = self.programs + self.skipped
+        usable = [o.name for o in OPS.values() if not isinstance(o.body, Leaf)]
+        rules = {str(r) for r in rules_catalog.rules(Domain.FINITE)}
+        return (
+            f"{self.programs} programs in {self.seconds:.0f} s ({self.programs / max(self.seconds, 1e-9):.1f}/s);"
+            f" {self.skipped} of {tried} skipped ({100 * self.skipped / max(tried, 1):.1f}%)\n"
+            f"operators: {len(self.operators)} of {len(usable)}; pairs of operators: {len(self.pairs)}\n"
+            f"rules: {len(rules & set(self.matched))} of {len(rules)} matched,"
+            f" {len(rules & set(self.extracted))} chosen\n"
+            f"findings: {len(self.findings)}"
+        )
+
+
+def settings(seed: int) -> tuple[Setting, ...]:
+    """No rules, those of each domain, and parts of the catalogue drawn by ``seed``."""
+    import rules_catalog
+
+    rng = np.random.default_rng(seed)
+    found = [
+        Setting("none", {"rules": RuleSet()}),
+        Setting("exact", {"allow": Domain.EXACT}),
+        Setting("real", {"allow": Domain.REAL}),
+        Setting("finite", {"allow": Domain.FINITE}),
+    ]
+    for share in (0.5, 0.1):
+        every = list(rules_catalog.rules(Domain.FINITE))
+        part = RuleSet(r for r in every if rng.random() < share)
+        found.append(Setting(f"{len(part)} rules drawn by {seed}", {"rules": part}))
+    return tuple(found)
+
+
+def fuzz(count: int, seed: int = 0, jobs: int = 2, until: float = float("inf")) -> Figures:
+    """Try about ``count`` random programs.
+
+    seed   of the first sample
+    jobs   processes
+    until  stop at this time of ``time.monotonic``
+    """
+    start = time.monotonic()
+    total = Figures()
+    firsts = range(seed, seed + count, BATCH * SHARE)
+    if jobs == 1:
+        for first in firsts:
+            total.add(share(first))
+            if time.monotonic() > until:
+                break
+    else:
+        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+            for part in pool.map(share, firsts):
+                total.add(part)
+    total.seconds = time.monotonic() - start
+    return total
+
+
+def share(first: int) -> Figures:
+    """Some batches, in this process."""
+    figures = Figures()
+    with private_cache():
+        round_ = first // (BATCH * SHARE)
+        chosen = settings(round_ // ROTATION)
+        setting = chosen[round_ % len(chosen)]
+        for k in range(SHARE):
+            seeds = range(first + k * BATCH, first + (k + 1) * BATCH)
+            batch(seeds, setting, figures)
+    return figures
+
+
+@contextmanager
+def private_cache() -> Iterator[None]:
+    """Keep compiled functions in a directory of their own, removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="egtensor-fuzz-") as folder:
+        with config.set(cache_dir=folder):
+            yield
+
+
+def batch(seeds: Sequence[int], setting: Setting, figures: Figures) -> None:
+    """Compile the samples of some seeds as one function and judge them."""
+    number = seeds[0] // BATCH
+    if number % 50 == 49:
+        try_samples({seeds[0]: Kind(steps=3, large=True)}, setting, figures)
+        return
+    kinds = {s: kind_of(s, setting) for s in seeds}
+    try_samples(kinds, setting, figures)
+    if number % 20 == 7:  # the same programs with other numbers or dtypes must not be taken for these
+        twin = 1 + number // 20 % 2
+        twins = {s: Kind(k.steps, k.special, twin=twin) for s, k in kinds.items()}
+        try_samples(twins, setting, figures)
+
+
+def kind_of(seed: int, setting: Setting) -> Kind:
+    """What sort of sample a seed gives."""
+    steps = 3 + seed % 7
+    if seed % 10 == 3 and not setting.name.startswith(("finite", "1", "2", "3", "4", "5", "6", "7", "8", "9")):
+        return Kind(steps, "all" if setting.keeps_infinities else "nan")
+    return Kind(steps)
+
+
+def try_samples(kinds: dict[int, Kind], setting: Setting, figures: Figures) -> None:
+    """Generate, judge, compile and compare; findings are shrunk."""
+    judged: list[tuple[int, Sample, list[Judged]]] = []
+    for seed, kind in kinds.items():
+        sample = generate(RandomChooser(seed), kind)
+        wanted = reference(sample)
+        if wanted is None:
+            figures.skipped += 1
+            continue
+        figures.programs += 1
+        count_operators(sample, figures)
+        problem = wrong_gradient(sample)
+        if problem:
+            figures.findings.append(Finding(seed, setting.name, "gradient", f"{problem}\n{sample!r}"))
+        judged.append((seed, sample, wanted))
+    if not judged:
+        return
+    if failure_of(joined([s for _, s, _ in judged]), [j for _, _, w in judged for j in w], setting, figures):
+        for seed, sample, wanted in judged:
+            found = failure_of(joined([sample]), wanted, setting, figures)
+            if found:
+                figures.findings.append(explained(seed, sample, setting, found[0]))
+    return
+
+
+def explained(seed: int, sample: Sample, setting: Setting, kind: str) -> Finding:
+    """The finding with the smallest program that has it."""
+
+    def fails(smaller: Sample) -> bool:
+        try:
+            wanted = reference(smaller)
+        except Exception:
+            return False
+        found = wanted is not None and failure_of(joined([smaller]), wanted, setting, Figures())
+        return bool(found) and found[0] == kind  # type: ignore[index]  # not empty here
+
+    small = shrink(sample, fails)
+    wanted = reference(small)
+    found = failure_of(joined([small]), wanted, setting, Figures()) if wanted is not None else None
+    message = found[1] if found else "does not fail again"
+    return Finding(seed, setting.name, kind, f"{message}\n{small!r}")
+
+
+def joined(samples: Sequence[Sample]) -> Sample:
+    """One program that computes several."""
+    return Sample(
+        inputs=[x for s in samples for x in s.inputs],
+        values=[v for s in samples for v in s.values],
+        layouts=[how for s in samples for how in s.layouts],
+        outputs=[o for s in samples for o in s.roots],
+        shared=[pair for s in samples for pair in s.shared],
+        updates=[pair for s in samples for pair in s.updates],
+    )
+
+
+def failure_of(
+    whole: Sample, wanted: Sequence[Judged], setting: Setting, figures: Figures
+) -> tuple[str, str] | None:
+    """Kind and text of what is wrong with a program; None where nothing is."""
+    try:
+        whole.reset()
+        fn = function(
+            whole.inputs,
+            whole.outputs,
+            updates=whole.updates,
+            on_unused_input="ignore",
+            **setting.options,
+        )
+        got = list(fn(*whole.arguments))
+        state = [s.get_value() for s, _ in whole.updates]
+        whole.reset()
+        again = list(fn(*whole.values))
+        whole.reset()
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return "error", f"{type(error).__name__}: {error}\n  in {where.filename}:{where.lineno}"
+    problem = compare(got, wanted)
+    if problem:
+        return "mismatch", f"{problem}\n{fn.program}"
+    problem = wrong_state(whole, state, got)
+    if problem:
+        return "state", f"{problem}\n{fn.program}"
+    problem = compare(again, wanted)
+    if problem:
+        return "layout", f"with contiguous arguments, second call: {problem}\n{fn.program}"
+    figures.extracted.update(r for step in fn.program.steps for r in step.rules)
+    saturation = fn.report.saturation
+    if saturation is not None:
+        figures.matched.update(saturation.matches)
+        if saturation.stopped in ("contradiction", "engine"):
+            return saturation.stopped, str(saturation)
+    return wrong_members(whole, fn)
+
+
+def wrong_state(whole: Sample, state: Sequence[Any], got: Sequence[Any]) -> str:
+    """Whether shared variables hold what the same expressions are as outputs."""
+    place = {o: k for k, o in enumerate(whole.outputs)}
+    for (variable, new), value in zip(whole.updates, state, strict=True):
+        if not np.array_equal(value, got[place[new]], equal_nan=value.dtype.kind == "f"):
+            return f"update of {variable.name}: {value!r} instead of {got[place[new]]!r}"
+    return ""
+
+
+def wrong_members(whole: Sample, fn: Any) -> tuple[str, str] | None:
+    """Members of an e-class that are not equal."""
+    rules = fn.history.options.rules
+    if not rules:
+        return None
+    leaves = [*whole.inputs, *(s for s, _ in whole.shared)]
+    request = unify(resolved(whole.outputs), leaves)
+    classes, _ = optimise_space(request.roots, rules, Limits(), record=True)
+    known = whole.known
+    values = {new: known[old] for old, new in zip(leaves, request.inputs, strict=True)}
+    wrong = check_members(classes, values, rtol=MEMBER_TOLERANCE, atol=MEMBER_TOLERANCE)
+    return ("members", "\n".join(map(str, wrong[:3]))) if wrong else None
+
+
+def count_operators(sample: Sample, figures: Figures) -> None:
+    """Count the operators of a program, and which feeds which."""
+    for node in toposort(resolved(sample.roots)):
+        if not isinstance(node.op.body, Leaf):
+            figures.operators[node.op.name] += 1
+            figures.pairs.update(
+                (a.op.name, node.op.name) for a in node.args if not isinstance(a.op.body, Leaf)
+            )
+
+
+def print_findings(findings: Iterable[Finding], most: int = 20) -> None:
+    """Print the first findings of each kind."""
+    for finding in list(findings)[:most]:
+        print(f"\n{finding}")

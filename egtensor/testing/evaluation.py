@@ -1,0 +1,129 @@
+"""Values of all nodes of an expression: as NumPy computes them, in wider precision, or perturbed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from egtensor.lang.dims import Extent, Size, as_size
+from egtensor.lang.expr import Expr, resolve, toposort
+from egtensor.lang.interpret import WIDER
+from egtensor.lang.op import Missing, Prefix, Reduce, Scalar, Scatter
+from egtensor.lang.op import Library as LibraryCall
+from egtensor.lang.ops.elementwise import ROUNDING_GRID
+from egtensor.lang.types import TensorType
+from egtensor.lang.unify import map_extents
+
+Values = dict[Expr, Any]
+Sizes = dict[Size, Extent]
+ROUNDS = (Scalar, Reduce, Prefix, LibraryCall, Scatter)
+REFUSALS = (ValueError, IndexError, ZeroDivisionError, TypeError, KeyError, OverflowError)
+
+
+def node_value(node: Expr, args: Sequence[Any], sizes: Mapping[Size, Extent]) -> Any:
+    """What NumPy computes for one node; None where it refuses."""
+    attrs = {k: map_extents(v, dict(sizes)) for k, v in node.attributes.items()}
+    try:
+        with np.errstate(all="ignore"):
+            value = node.op.numpy(*args, **attrs)
+            return _typed(node, value, {})
+    except (*REFUSALS, np.linalg.LinAlgError):
+        return None
+
+
+def wide_value(node: Expr, args: Sequence[Any], sizes: Mapping[Size, Extent]) -> Any:
+    """The value of a node computed from wider operands; as usual where NumPy has no wider loop."""
+    if node.op.real is ROUNDING_GRID:
+        narrow = [_like(v, a.type) for v, a in zip(args, node.args, strict=True)]
+        return node_value(node, narrow, sizes)
+    attrs = {k: map_extents(v, dict(sizes)) for k, v in node.attributes.items()}
+    if "dtype" in attrs:
+        attrs["dtype"] = WIDER.get(attrs["dtype"], attrs["dtype"])
+    try:
+        with np.errstate(all="ignore"):
+            try:
+                value = node.op.numpy(*args, **attrs)
+            except TypeError:
+                value = node.op.numpy(*map(_double, args), **attrs)
+            return _typed(node, value, WIDER)
+    except (*REFUSALS, np.linalg.LinAlgError):
+        return None
+
+
+def evaluate(
+    roots: Sequence[Expr], known: Mapping[Expr, Any], how: np.random.Generator | str | None = None
+) -> Values | None:
+    """The values of all nodes that ``roots`` need, derivatives resolved; None where NumPy refuses.
+
+    known  values of inputs and shared variables
+    how    None: as NumPy computes; "wide": in the next wider precision; a generator: every rounded
+           result perturbed within a unit in the last place
+    """
+    values: Values = dict(known)
+    sizes = sizes_of(known)
+    waiting = [n for n in toposort(roots) if n not in values]
+    for node in waiting:
+        args = [values[a] for a in node.args]
+        value = wide_value(node, args, sizes) if how == "wide" else node_value(node, args, sizes)
+        if value is None:
+            return None
+        if isinstance(how, np.random.Generator) and isinstance(node.op.body, ROUNDS):
+            value = _perturbed(value, how)
+        values[node] = value
+        learn_sizes(node, value, sizes)
+    return values
+
+
+def resolved(outputs: Sequence[Expr]) -> list[Expr]:
+    """The outputs with the derivatives in them written out."""
+    return resolve(list(outputs))
+
+
+def sizes_of(values: Mapping[Expr, Any]) -> Sizes:
+    """The sizes that the shapes of values tell."""
+    sizes: Sizes = {}
+    for node, value in values.items():
+        learn_sizes(node, value, sizes)
+    return sizes
+
+
+def learn_sizes(node: Expr, value: Any, sizes: Sizes) -> None:
+    """Add the sizes that the shape of one value tells."""
+    types = node.type if isinstance(node.type, tuple) else (node.type,)
+    arrays = value if isinstance(value, tuple) else (value,)
+    for type_, array in zip(types, arrays, strict=True):
+        for extent, n in zip(type_.shape, array.shape, strict=True):
+            if (size := as_size(extent)) is not None:
+                sizes.setdefault(size, n)
+
+
+def can_differ(node: Expr) -> bool:
+    """Whether results of the operator's real function are rounded."""
+    return not isinstance(node.op.real, Missing)
+
+
+def _typed(node: Expr, value: Any, wider: Mapping[Any, Any]) -> Any:
+    if isinstance(node.type, tuple):
+        pairs = zip(value, node.type, strict=True)
+        return tuple(np.asarray(v).astype(wider.get(t.dtype, t.dtype)) for v, t in pairs)
+    return np.asarray(value).astype(wider.get(node.type.dtype, node.type.dtype))
+
+
+def _perturbed(value: Any, rng: np.random.Generator) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_perturbed(v, rng) for v in value)
+    if value.dtype.kind != "f":
+        return value
+    eps = np.finfo(value.dtype).eps
+    with np.errstate(all="ignore"):
+        return (value * (1 + eps * rng.uniform(-1, 1, value.shape))).astype(value.dtype)
+
+
+def _like(value: Any, type_: Any) -> Any:
+    return value.astype(type_.dtype) if isinstance(type_, TensorType) else value
+
+
+def _double(value: Any) -> Any:
+    return value.astype(np.float64) if np.asarray(value).dtype == np.longdouble else value
