@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from egtensor.lang.expr import Expr, make
-from egtensor.lang.interpret import evaluate
+from egtensor.lang.interpret import Precision, evaluate
 from egtensor.rules.classes import EClasses
 
 
@@ -39,12 +39,17 @@ class Disagreement:
 
 
 def check_members(
-    classes: EClasses, values: Mapping[Expr, Any], rtol: float = 1e-7, atol: float = 0.0
+    classes: EClasses,
+    values: Mapping[Expr, Any],
+    rtol: float = 1e-7,
+    atol: float = 0.0,
+    precision: Precision = None,
 ) -> list[Disagreement]:
     """All e-nodes whose value differs from that of their class, definedness included.
 
     values  arrays for the input nodes
     rtol    of the largest element; results of rules are rounded differently
+    precision  "high": compare in the next wider float type
     """
     standing: list[Expr | None] = [None] * len(classes)
     for c, members in enumerate(classes.members):
@@ -61,7 +66,7 @@ def check_members(
             places.append((n, c))
             nodes += [made, stands]
     with np.errstate(all="ignore"):
-        found = evaluate(nodes, values)
+        found = evaluate(nodes, values, precision)
     wrong = []
     for k, (n, c) in enumerate(places):
         pair = (nodes[2 * k], found[2 * k]), (nodes[2 * k + 1], found[2 * k + 1])

@@ -8,9 +8,11 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -138,23 +140,53 @@ def fuzz(count: int, seed: int = 0, jobs: int = 2, until: float = float("inf")) 
             if time.monotonic() > until:
                 break
     else:
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            for part in pool.map(share, firsts):
-                total.add(part)
+        for part in _in_processes(list(firsts), jobs):
+            total.add(part)
     total.seconds = time.monotonic() - start
     return total
 
 
-def share(first: int) -> Figures:
-    """Some batches, in this process."""
+def _in_processes(firsts: Sequence[int], jobs: int) -> Iterator[Figures]:
+    """The shares of several processes; one that crashes them is reported and left out."""
+    left = list(firsts)
+    while left:
+        with (
+            tempfile.TemporaryDirectory(prefix="egtensor-fuzz-") as notes,
+            ProcessPoolExecutor(jobs, get_context("spawn")) as pool,
+        ):
+            parts = [(first, pool.submit(share, first, notes)) for first in left]
+            try:
+                for first, part in parts:
+                    yield part.result()
+                    left.remove(first)
+            except BrokenProcessPool:
+                crashed = [int(note.name) for note in Path(notes).iterdir()]
+                left = [first for first in left if first not in crashed]
+                yield Figures(findings=[_crash(Path(notes) / str(c)) for c in crashed])
+
+
+def _crash(note: Path) -> Finding:
+    seed, setting = note.read_text().split(" ", 1)
+    return Finding(int(seed), setting, "crash", f"a batch from this seed ends the process, or its companion")
+
+
+def share(first: int, notes: str | None = None) -> Figures:
+    """Some batches, in this process.
+
+    notes  directory for a note of what is being done, for the case that the process ends
+    """
     figures = Figures()
+    note = Path(notes or tempfile.gettempdir()) / f"{first}"
     with private_cache():
         round_ = first // (BATCH * SHARE)
         chosen = settings(round_ // ROTATION)
         setting = chosen[round_ % len(chosen)]
         for k in range(SHARE):
             seeds = range(first + k * BATCH, first + (k + 1) * BATCH)
+            if notes:
+                note.write_text(f"{seeds[0]} {setting.name}")
             batch(seeds, setting, figures)
+    note.unlink(missing_ok=True)
     return figures
 
 
@@ -192,8 +224,12 @@ def try_samples(kinds: dict[int, Kind], setting: Setting, figures: Figures) -> N
     """Generate, judge, compile and compare; findings are shrunk."""
     judged: list[tuple[int, Sample, list[Judged]]] = []
     for seed, kind in kinds.items():
-        sample = generate(RandomChooser(seed), kind)
-        wanted = reference(sample)
+        try:
+            sample = generate(RandomChooser(seed), kind)
+            wanted = reference(sample)
+        except Exception as error:
+            figures.findings.append(Finding(seed, setting.name, "build", described(error)))
+            continue
         if wanted is None:
             figures.skipped += 1
             continue
@@ -262,8 +298,7 @@ def failure_of(
         again = list(fn(*whole.values))
         whole.reset()
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        return "error", f"{type(error).__name__}: {error}\n  in {where.filename}:{where.lineno}"
+        return "error", described(error)
     problem = compare(got, wanted)
     if problem:
         return "mismatch", f"{problem}\n{fn.program}"
@@ -280,6 +315,13 @@ def failure_of(
         if saturation.stopped in ("contradiction", "engine"):
             return saturation.stopped, str(saturation)
     return wrong_members(whole, fn)
+
+
+def described(error: Exception) -> str:
+    """An exception and the last places it came through."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = "".join(f"\n  in {f.filename}:{f.lineno} {f.name}" for f in reversed(frames))
+    return f"{type(error).__name__}: {error}{places}"
 
 
 def wrong_state(whole: Sample, state: Sequence[Any], got: Sequence[Any]) -> str:
@@ -301,7 +343,7 @@ def wrong_members(whole: Sample, fn: Any) -> tuple[str, str] | None:
     classes, _ = optimise_space(request.roots, rules, Limits(), record=True)
     known = whole.known
     values = {new: known[old] for old, new in zip(leaves, request.inputs, strict=True)}
-    wrong = check_members(classes, values, rtol=MEMBER_TOLERANCE, atol=MEMBER_TOLERANCE)
+    wrong = check_members(classes, values, MEMBER_TOLERANCE, MEMBER_TOLERANCE, "high")
     return ("members", "\n".join(map(str, wrong[:3]))) if wrong else None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from egtensor.lang.dims import Extent, Size, as_size
 from egtensor.lang.expr import Expr, resolve, toposort
 from egtensor.lang.interpret import WIDER
-from egtensor.lang.op import Missing, Prefix, Reduce, Scalar, Scatter
+from egtensor.lang.op import Missing, Prefix, Reduce, Region, Scalar, Scatter
 from egtensor.lang.op import Library as LibraryCall
 from egtensor.lang.ops.elementwise import ROUNDING_GRID
 from egtensor.lang.types import TensorType
@@ -18,7 +18,7 @@ from egtensor.lang.unify import map_extents
 
 Values = dict[Expr, Any]
 Sizes = dict[Size, Extent]
-ROUNDS = (Scalar, Reduce, Prefix, LibraryCall, Scatter)
+ROUNDS = (Scalar, Reduce, Prefix, LibraryCall, Scatter, Region)
 REFUSALS = (ValueError, IndexError, ZeroDivisionError, TypeError, KeyError, OverflowError)
 
 
@@ -41,6 +41,8 @@ def wide_value(node: Expr, args: Sequence[Any], sizes: Mapping[Size, Extent]) ->
     attrs = {k: map_extents(v, dict(sizes)) for k, v in node.attributes.items()}
     if "dtype" in attrs:
         attrs["dtype"] = WIDER.get(attrs["dtype"], attrs["dtype"])
+    if isinstance(node.op.body, Region):
+        attrs["precision"] = "high"
     try:
         with np.errstate(all="ignore"):
             try:

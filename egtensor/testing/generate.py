@@ -138,7 +138,7 @@ class Sample:
     def __repr__(self) -> str:
         from egtensor.lang.show import listing
 
-        with np.printoptions(threshold=40, precision=17):
+        with np.printoptions(threshold=12, precision=17):
             lines = [
                 f"{x.attrs[1]} = {v!r}  # {x.type}, {how}"
                 for x, v, how in zip(self.inputs, self.values, self.layouts, strict=True)

@@ -203,7 +203,10 @@ def _gather(g: Growth) -> Any:
     fit = [y for y in indices if _within(g.values[y], g.values[x].shape[0])]
     if fit and how == 2:
         return x[pick(g.choose, fit)]
-    return x[np.array([g.choose.integer(-len(g.values[x]), len(g.values[x]) - 1) for _ in range(count)])]
+    rows = len(g.values[x])
+    if rows == 0:
+        raise Unfit
+    return x[np.array([g.choose.integer(-rows, rows - 1) for _ in range(count)])]
 
 
 def _within(index: Any, n: int) -> bool:
@@ -378,13 +381,20 @@ def _branch(g: Growth) -> Any:
 
 
 def _scan(g: Growth) -> Any:
-    from egtensor.lang.ops import control
-
     x = g.any("f", 1)
-    start = named("sum")(x) * 0
+    if len(g.values[x]) > 20:
+        raise Unfit
     weight = pick(g.choose, (0.5, -0.25))
-    total, _ = control.scan(lambda element, so_far: so_far * weight + named("sum")(element), sequences=[x], outputs_info=[start])
-    return total
+    bend = named(pick(g.choose, ("tanh", "positive", "sin")))
+    start = x[0] * 0 if len(g.values[x]) and g.choose.integer(0, 1) else named("zeros")(x.shape[1:], x.dtype)
+    if g.choose.integer(0, 1):
+        found, _ = named("scan")(lambda element, last: bend(last * weight + element), x, start)
+        return found
+    several, _ = named("scan")(
+        lambda element, a, b: [b * weight + element, bend(a)], x, [start, start + 1],
+        go_backwards=bool(g.choose.integer(0, 1)),
+    )  # fmt: skip
+    return list(several)
 
 
 # How operators and functions are applied that are not elementwise, and how often.
@@ -398,7 +408,7 @@ OTHERS: tuple[tuple[str, Build, int], ...] = (
     ("diag", _diagonal, 4), ("cast", _cast, 6), ("broadcast_to", _broadcast, 5), ("full", _created, 5),
     ("constant", _constant, 3), ("copysign", _literal_zero, 2), ("clip", _clip, 3), ("round", _round, 2),
     ("uniform", _uniform, 3), ("gradient", _gradient, 24), ("cumsum", _along("cumsum", one=True), 5),
-    ("ifelse", _branch, 4), ("scan", _scan, 4),
+    ("ifelse", _branch, 0), ("scan", _scan, 0),
 )  # fmt: skip
 REDUCTIONS = (
     "sum sum sum prod max max min mean mean var std any all logsumexp count_nonzero ptp".split()
