@@ -219,7 +219,7 @@ class KernelText:
         kernel = self.kernel
         text = [self.sizes.text(e) for e in kernel.axes]
         if kernel.lanes:
-            blocks = f"({text[kernel.rows - 1]} + {self.width() - 1}) / {self.width()}"
+            blocks = f"(({text[kernel.rows - 1]} + {self.width() - 1}) / {self.width()})"
             return " * ".join([*text[: kernel.rows - 1], blocks])
         if kernel.partials:
             return self.sizes.text(kernel.partials[0].size)

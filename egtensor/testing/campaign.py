@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from egtensor.config import config
+from egtensor.extract.extract import extract
 from egtensor.function import function
 from egtensor.lang.expr import toposort
 from egtensor.lang.op import OPS, Leaf
@@ -308,13 +309,12 @@ def failure_of(
     problem = compare(again, wanted)
     if problem:
         return "layout", f"with contiguous arguments, second call: {problem}\n{fn.program}"
-    figures.extracted.update(r for step in fn.program.steps for r in step.rules)
     saturation = fn.report.saturation
     if saturation is not None:
         figures.matched.update(saturation.matches)
         if saturation.stopped in ("contradiction", "engine"):
             return saturation.stopped, str(saturation)
-    return wrong_members(whole, fn)
+    return wrong_members(whole, fn, figures)
 
 
 def described(error: Exception) -> str:
@@ -333,7 +333,7 @@ def wrong_state(whole: Sample, state: Sequence[Any], got: Sequence[Any]) -> str:
     return ""
 
 
-def wrong_members(whole: Sample, fn: Any) -> tuple[str, str] | None:
+def wrong_members(whole: Sample, fn: Any, figures: Figures) -> tuple[str, str] | None:
     """Members of an e-class that are not equal."""
     rules = fn.history.options.rules
     if not rules:
@@ -341,6 +341,8 @@ def wrong_members(whole: Sample, fn: Any) -> tuple[str, str] | None:
     leaves = [*whole.inputs, *(s for s, _ in whole.shared)]
     request = unify(resolved(whole.outputs), leaves)
     classes, _ = optimise_space(request.roots, rules, Limits(), record=True)
+    chosen = extract(classes, fn.history.options.cost_model)[0].program
+    figures.extracted.update(r for step in chosen.steps for r in step.rules)
     known = whole.known
     values = {new: known[old] for old, new in zip(leaves, request.inputs, strict=True)}
     wrong = check_members(classes, values, MEMBER_TOLERANCE, MEMBER_TOLERANCE, "high")

@@ -1,0 +1,23 @@
+"""Programs that random testing found to be compiled wrongly once."""
+
+import numpy as np
+
+import egtensor as et
+
+
+def test_kernels_over_blocks_of_no_columns_do_nothing():
+    x = et.tensor3("x")
+    fn = et.function([x], x.max(axis=1))
+    assert fn(np.zeros((3, 4, 0))).shape == (3, 0)
+
+
+def test_blocks_of_columns_are_counted_per_row():
+    x = et.tensor3("x")
+    value = np.arange(100 * 2 * 100.0).reshape(100, 2, 100)
+    np.testing.assert_array_equal(et.function([x], x.max(axis=1))(value), value.max(axis=1))
+
+
+def test_python_numbers_are_compared_as_numbers():
+    x = et.vector("x")
+    fn = et.function([x], x + et.linspace(0, 1, 3))
+    np.testing.assert_array_equal(fn(np.zeros(3)), [0, 0.5, 1])
