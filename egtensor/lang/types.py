@@ -74,7 +74,7 @@ def as_dtype(dtype: Any) -> DType:
 @lru_cache(maxsize=4096)
 def ufunc_dtypes(ufunc: np.ufunc, dtypes: tuple[DType | Weak, ...]) -> tuple[DType, ...]:
     """Dtypes of operands and results of the loop that NumPy would run, float16 widened to float32."""
-    if all(d in (int, float) for d in dtypes):  # NumPy would compare them as Python objects
+    if all(isinstance(d, type) for d in dtypes):  # NumPy would compare them as Python objects
         dtypes = tuple(INT64 if d is int else FLOAT64 for d in dtypes)
     loop = ufunc.resolve_dtypes((*dtypes, *(None,) * ufunc.nout))
     return tuple(FLOAT32 if d == np.float16 else d for d in loop)

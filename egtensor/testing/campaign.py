@@ -23,10 +23,11 @@ from egtensor.function import function
 from egtensor.lang.expr import toposort
 from egtensor.lang.op import OPS, Leaf
 from egtensor.lang.unify import unify
+from egtensor.rules.domain import Domain
+from egtensor.rules.limits import Limits
 from egtensor.rules.members import check_members
-from egtensor.rules.rule import Domain
 from egtensor.rules.ruleset import RuleSet
-from egtensor.rules.saturate import Limits, optimise_space
+from egtensor.rules.saturate import optimise_space
 from egtensor.testing.evaluation import resolved
 from egtensor.testing.generate import Kind, RandomChooser, Sample, generate
 from egtensor.testing.oracle import Judged, compare, reference, wrong_gradient
@@ -168,7 +169,9 @@ def _in_processes(firsts: Sequence[int], jobs: int) -> Iterator[Figures]:
 
 def _crash(note: Path) -> Finding:
     seed, setting = note.read_text().split(" ", 1)
-    return Finding(int(seed), setting, "crash", f"a batch from this seed ends the process, or its companion")
+    return Finding(
+        int(seed), setting, "crash", "a batch from this seed ends the process, or its companion"
+    )
 
 
 def share(first: int, notes: str | None = None) -> Figures:
@@ -194,9 +197,11 @@ def share(first: int, notes: str | None = None) -> Figures:
 @contextmanager
 def private_cache() -> Iterator[None]:
     """Keep compiled functions in a directory of their own, removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="egtensor-fuzz-") as folder:
-        with config.set(cache_dir=folder):
-            yield
+    with (
+        tempfile.TemporaryDirectory(prefix="egtensor-fuzz-") as folder,
+        config.set(cache_dir=folder),
+    ):
+        yield
 
 
 def batch(seeds: Sequence[int], setting: Setting, figures: Figures) -> None:
@@ -207,7 +212,9 @@ def batch(seeds: Sequence[int], setting: Setting, figures: Figures) -> None:
         return
     kinds = {s: kind_of(s, setting) for s in seeds}
     try_samples(kinds, setting, figures)
-    if number % 20 == 7:  # the same programs with other numbers or dtypes must not be taken for these
+    if (
+        number % 20 == 7
+    ):  # the same programs with other numbers or dtypes must not be taken for these
         twin = 1 + number // 20 % 2
         twins = {s: Kind(k.steps, k.special, twin=twin) for s, k in kinds.items()}
         try_samples(twins, setting, figures)
@@ -216,7 +223,9 @@ def batch(seeds: Sequence[int], setting: Setting, figures: Figures) -> None:
 def kind_of(seed: int, setting: Setting) -> Kind:
     """What sort of sample a seed gives."""
     steps = 3 + seed % 7
-    if seed % 10 == 3 and not setting.name.startswith(("finite", "1", "2", "3", "4", "5", "6", "7", "8", "9")):
+    if seed % 10 == 3 and not setting.name.startswith(
+        ("finite", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+    ):
         return Kind(steps, "all" if setting.keeps_infinities else "nan")
     return Kind(steps)
 
@@ -238,11 +247,15 @@ def try_samples(kinds: dict[int, Kind], setting: Setting, figures: Figures) -> N
         count_operators(sample, figures)
         problem = wrong_gradient(sample)
         if problem:
-            figures.findings.append(Finding(seed, setting.name, "gradient", f"{problem}\n{sample!r}"))
+            figures.findings.append(
+                Finding(seed, setting.name, "gradient", f"{problem}\n{sample!r}")
+            )
         judged.append((seed, sample, wanted))
     if not judged:
         return
-    if failure_of(joined([s for _, s, _ in judged]), [j for _, _, w in judged for j in w], setting, figures):
+    if failure_of(
+        joined([s for _, s, _ in judged]), [j for _, _, w in judged for j in w], setting, figures
+    ):
         for seed, sample, wanted in judged:
             found = failure_of(joined([sample]), wanted, setting, figures)
             if found:
@@ -286,7 +299,7 @@ def failure_of(
     """Kind and text of what is wrong with a program; None where nothing is."""
     try:
         whole.reset()
-        fn = function(
+        fn: Any = function(
             whole.inputs,
             whole.outputs,
             updates=whole.updates,

@@ -10,8 +10,8 @@ import numpy as np
 from egtensor.lang.dims import Extent, Size, as_size
 from egtensor.lang.expr import Expr, resolve, toposort
 from egtensor.lang.interpret import WIDER
-from egtensor.lang.op import Missing, Prefix, Reduce, Region, Scalar, Scatter
 from egtensor.lang.op import Library as LibraryCall
+from egtensor.lang.op import Missing, Prefix, Reduce, Region, Scalar, Scatter
 from egtensor.lang.ops.elementwise import ROUNDING_GRID
 from egtensor.lang.types import TensorType
 from egtensor.lang.unify import map_extents
@@ -19,6 +19,7 @@ from egtensor.lang.unify import map_extents
 Values = dict[Expr, Any]
 Sizes = dict[Size, Extent]
 ROUNDS = (Scalar, Reduce, Prefix, LibraryCall, Scatter, Region)
+ROOTED = ("gammaln", "digamma")  # accurate to the magnitude of their terms, not near their roots
 REFUSALS = (ValueError, IndexError, ZeroDivisionError, TypeError, KeyError, OverflowError)
 
 
@@ -63,7 +64,8 @@ def evaluate(
     how    None: as NumPy computes; "wide": in the next wider precision; a generator: every rounded
            result perturbed within a unit in the last place
     """
-    values: Values = dict(known)
+    widened = WIDER if how == "wide" else {}
+    values: Values = {k: v.astype(widened.get(v.dtype, v.dtype)) for k, v in known.items()}
     sizes = sizes_of(known)
     waiting = [n for n in toposort(roots) if n not in values]
     for node in waiting:
@@ -72,7 +74,7 @@ def evaluate(
         if value is None:
             return None
         if isinstance(how, np.random.Generator) and isinstance(node.op.body, ROUNDS):
-            value = _perturbed(value, how)
+            value = _perturbed(value, how, noise(node, args, value, sizes))
         values[node] = value
         learn_sizes(node, value, sizes)
     return values
@@ -113,14 +115,44 @@ def _typed(node: Expr, value: Any, wider: Mapping[Any, Any]) -> Any:
     return np.asarray(value).astype(wider.get(node.type.dtype, node.type.dtype))
 
 
-def _perturbed(value: Any, rng: np.random.Generator) -> Any:
+def noise(node: Expr, args: Sequence[Any], value: Any, sizes: Mapping[Size, Extent]) -> Any:
+    """How far rounding may carry the result of one operator, in its machine epsilon.
+
+    Sums err relative to the sum of the magnitudes, by the logarithm of the number of terms, or by its
+    root where they are added one after the other (Higham 2002, 4.2).
+    """
+    body = node.op.body
+    if isinstance(value, tuple):
+        return None
+    terms = max(a.size for a in args if hasattr(a, "size")) / max(value.size, 1) if args else 1
+    match body:
+        case Reduce(prim) if prim in ("add", "mul"):
+            return _of_magnitudes(node, args, sizes) * (1 + np.log2(1 + terms))
+        case Prefix():
+            return _of_magnitudes(node, args, sizes) * (1 + np.sqrt(max(value.shape)))
+        case LibraryCall("matmul"):
+            return _of_magnitudes(node, args, sizes) * (1 + np.sqrt(args[0].shape[-1]))
+        case LibraryCall() | Region() | Scatter():
+            return np.maximum(np.abs(value), 16 * np.max(np.abs(value), initial=0))
+        case _ if node.op.name in ROOTED:
+            return np.maximum(np.abs(value), 1)
+        case _:
+            return np.abs(value)
+
+
+def _of_magnitudes(node: Expr, args: Sequence[Any], sizes: Mapping[Size, Extent]) -> Any:
+    return node_value(node, [np.abs(a) if a.dtype.kind == "f" else a for a in args], sizes)
+
+
+def _perturbed(value: Any, rng: np.random.Generator, magnitude: Any = None) -> Any:
     if isinstance(value, tuple):
         return tuple(_perturbed(v, rng) for v in value)
     if value.dtype.kind != "f":
         return value
-    eps = np.finfo(value.dtype).eps
+    scale = np.finfo(value.dtype).eps * (np.abs(value) if magnitude is None else magnitude)
     with np.errstate(all="ignore"):
-        return (value * (1 + eps * rng.uniform(-1, 1, value.shape))).astype(value.dtype)
+        moved = value + np.where(np.isfinite(scale), scale, 0) * rng.uniform(-1, 1, value.shape)
+    return np.where(np.isfinite(value), moved, value).astype(value.dtype)
 
 
 def _like(value: Any, type_: Any) -> Any:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 Special = Literal["none", "nan", "all"]
 SIZES = (0, 1, 2, 3, 4, 5, 7, 8, 16, 17, 33, 64, 100)
 LARGEST = 1e6  # magnitude beyond which rounding errors of later steps mean nothing
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+FLOATS: tuple[np.dtype[Any], ...] = (np.dtype(np.float32), np.dtype(np.float64))
 SPECIALS = {"none": (), "nan": (np.nan,), "all": (np.nan, np.inf, -np.inf, -0.0)}
 CONSTANTS = ((0, 1, 2, -1, 0.5, 3, 1.5, 10), (0.25, 4, -2, 1.25, 1, 5, -0.5, 7))
 
@@ -138,7 +138,7 @@ class Sample:
     def __repr__(self) -> str:
         from egtensor.lang.show import listing
 
-        with np.printoptions(threshold=12, precision=17):
+        with np.printoptions(threshold=12, edgeitems=2, precision=17):
             lines = [
                 f"{x.attrs[1]} = {v!r}  # {x.type}, {how}"
                 for x, v, how in zip(self.inputs, self.values, self.layouts, strict=True)
@@ -167,7 +167,7 @@ def generate(choose: Chooser, kind: Kind | None = None) -> Sample:
     return growth.sample()
 
 
-class Unfit(Exception):
+class UnfitError(Exception):
     """Nothing in the pool suits the operator."""
 
 
@@ -210,7 +210,10 @@ class Growth:
         if self.kind.state and choose.integer(0, 5) == 0:
             x = shared(value, name)
         else:
-            declared = tuple(n if n == 1 or choose.integer(0, 3) == 0 else None for n in shape)
+            known = choose.integer(0, 3) == 0
+            declared = tuple(
+                n if n == 1 or known or choose.integer(0, 3) == 0 else None for n in shape
+            )
             x = api.tensor(name, dtype=dtype, shape=declared)
         self.add_leaf(x, value)
         self.pool.append(x)
@@ -249,7 +252,7 @@ class Growth:
         name, build = pick(self.choose, GROWERS)
         try:
             made = build(self)
-        except (EgTensorError, Unfit):
+        except (EgTensorError, UnfitError):
             made = ()
         results = made if isinstance(made, (tuple, list)) else (made,)
         if not results or not all(self.evaluate(r) for r in results):
@@ -313,7 +316,7 @@ class Growth:
         """Something of one of some kinds of dtype; younger things are likelier, so programs grow deep."""
         fit = [x for x in self.pool if x.dtype.kind in kinds and x.ndim >= least_rank]
         if not fit:
-            raise Unfit
+            raise UnfitError
         return fit[max(self.choose.integer(0, len(fit) - 1), self.choose.integer(0, len(fit) - 1))]
 
     def axis(self, x: Expr) -> int:
@@ -340,7 +343,7 @@ class Growth:
         shape = self.values[x].shape
         fit = [y for y in self.pool if y.dtype.kind in kinds and self.combines(x, y, shape)]
         if not fit:
-            raise Unfit
+            raise UnfitError
         return pick(self.choose, fit)
 
     def combines(self, x: Expr, y: Expr, shape: tuple[int, ...]) -> bool:

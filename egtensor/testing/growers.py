@@ -10,8 +10,10 @@ import numpy as np
 from egtensor.lang import api
 from egtensor.lang.expr import Expr, broadcast, cast
 from egtensor.lang.op import FUNCTIONS, OPS, Op
-from egtensor.lang.types import BOOL, DTYPES
-from egtensor.testing.generate import FLOATS, Growth, Unfit, pick
+from egtensor.lang.pattern import Variable, variables
+from egtensor.lang.types import DTYPES
+from egtensor.rules.sample import DoesNotApplyError, instantiate
+from egtensor.testing.generate import FLOATS, Growth, UnfitError, pick
 
 Build = Callable[[Growth], Any]
 Grower = tuple[str, Build]
@@ -73,7 +75,7 @@ def _matmul(g: Growth) -> Any:
     if fit:
         return named(name)(x, pick(g.choose, fit))
     if x.ndim != 2:
-        raise Unfit
+        raise UnfitError
     return named("matmul")(named("transpose")(x), x)
 
 
@@ -87,7 +89,7 @@ def _einsum(g: Growth) -> Any:
     subscripts, rank = pick(g.choose, EINSUMS)
     fit = [x for x in g.pool if x.dtype.kind == "f" and x.ndim == rank]
     if not fit:
-        raise Unfit
+        raise UnfitError
     x = pick(g.choose, fit)
     alike = [y for y in fit if g.values[y].shape == g.values[x].shape]
     return named("einsum")(subscripts, x, *([pick(g.choose, alike)] if "," in subscripts else []))
@@ -108,7 +110,7 @@ def _square(g: Growth) -> Expr:
     x = g.any("f", 2)
     n, m = g.values[x].shape[-2:]
     if x.ndim != 2 or m > 8 or n == 0:
-        raise Unfit
+        raise UnfitError
     return named("matmul")(named("transpose")(x), x) * (1 / n) + named("eye")(m, dtype=x.dtype)  # type: ignore[no-any-return]
 
 
@@ -148,7 +150,7 @@ def _transpose(g: Growth) -> Any:
 def _reshape(g: Growth) -> Any:
     x = g.any(least_rank=1)
     if 0 in g.values[x].shape:
-        raise Unfit
+        raise UnfitError
     how = g.choose.integer(0, 5)
     if how == 0:
         return named("reshape")(x, (-1,))
@@ -166,7 +168,7 @@ def _reshape(g: Growth) -> Any:
 def _squeeze(g: Growth) -> Any:
     fit = [x for x in g.pool if 1 in x.shape]
     if not fit:
-        raise Unfit
+        raise UnfitError
     return named("squeeze")(pick(g.choose, fit))
 
 
@@ -191,7 +193,7 @@ def _gather(g: Growth) -> Any:
     axis = g.axis(x)
     n = g.values[x].shape[axis]
     if n == 0:
-        raise Unfit
+        raise UnfitError
     count = g.choose.integer(1, 5)
     index = np.array([g.choose.integer(-n, n - 1) for _ in range(count)])
     how = g.choose.integer(0, 3)
@@ -205,7 +207,7 @@ def _gather(g: Growth) -> Any:
         return x[pick(g.choose, fit)]
     rows = len(g.values[x])
     if rows == 0:
-        raise Unfit
+        raise UnfitError
     return x[np.array([g.choose.integer(-rows, rows - 1) for _ in range(count)])]
 
 
@@ -217,7 +219,7 @@ def _scatter(g: Growth) -> Any:
     x = g.any("f", 1)
     n = len(g.values[x])
     if n == 0:
-        raise Unfit
+        raise UnfitError
     count = g.choose.integer(1, 6)
     index = api.as_expr(np.array([g.choose.integer(-n, n - 1) for _ in range(count)]))
     fill = broadcast(cast(api.as_expr(pick(g.choose, g.constants)), x.dtype), (count, *x.shape[1:]))
@@ -246,7 +248,7 @@ def _join(g: Growth) -> Any:
 def _split(g: Growth) -> Any:
     fit = [x for x in g.pool if x.ndim and isinstance(x.shape[0], int) and x.shape[0] >= 2]
     if not fit:
-        raise Unfit
+        raise UnfitError
     x = pick(g.choose, fit)
     n = int(x.shape[0])
     if n % 2 == 0 and g.choose.integer(0, 1):
@@ -257,7 +259,7 @@ def _split(g: Growth) -> Any:
 def _repeated(g: Growth) -> Any:
     x = g.any("f", 1)
     if g.values[x].size > 2000:
-        raise Unfit
+        raise UnfitError
     if g.choose.integer(0, 1):
         return named("tile")(x, pick(g.choose, (1, 2, (2, 1), (2, 3))))
     return named("repeat")(x, g.choose.integer(0, 3), axis=g.axis(x))
@@ -279,13 +281,18 @@ def _diagonal(g: Growth) -> Any:
     k = g.choose.integer(-2, 2)
     if x.ndim == 1:
         return named("diag")(x, k)
-    name = pick(g.choose, ("tril", "triu", "diagonal", "trace", "diag") if x.ndim == 2 else ("tril", "diagonal"))
+    name = pick(
+        g.choose,
+        ("tril", "triu", "diagonal", "trace", "diag") if x.ndim == 2 else ("tril", "diagonal"),
+    )
     return named(name)(x, k)
 
 
 def _cast(g: Growth) -> Any:
     x = g.any()
-    return cast(x, pick(g.choose, FLOATS if x.dtype.kind == "f" and g.choose.integer(0, 2) else DTYPES))
+    return cast(
+        x, pick(g.choose, FLOATS if x.dtype.kind == "f" and g.choose.integer(0, 2) else DTYPES)
+    )
 
 
 def _broadcast(g: Growth) -> Any:
@@ -294,7 +301,7 @@ def _broadcast(g: Growth) -> Any:
         return named("broadcast_to")(x, (g.choose.integer(0, 3), *x.shape))
     y = g.partner(x, "f")
     if not isinstance(y, Expr):
-        raise Unfit
+        raise UnfitError
     return list(named("broadcast_arrays")(x, y))
 
 
@@ -322,7 +329,7 @@ def _created(g: Growth) -> Any:
 def _constant(g: Growth) -> Any:
     """An array in the program itself, negative zeros among its elements."""
     values = [float(pick(g.choose, (*g.constants, -0.0))) for _ in range(g.choose.integer(1, 5))]
-    return api.as_expr(np.array(values, pick(g.choose, FLOATS)))
+    return api.as_expr(np.array(values).astype(pick(g.choose, FLOATS)))
 
 
 def _literal_zero(g: Growth) -> Any:
@@ -344,7 +351,7 @@ def _uniform(g: Growth) -> Any:
 
     if g.stream is None:
         if not g.kind.state:
-            raise Unfit
+            raise UnfitError
         g.stream = RandomStream(g.choose.integer(0, 2**30))
         g.add_leaf(g.stream.state, np.asarray(np.uint64(0)))
         g.layouts[-1] = "C"
@@ -362,9 +369,11 @@ def _gradient(g: Growth) -> Any:
     from egtensor.diff.grad import grad
 
     y = g.any("f")
-    wrt = [x for x in g.pool[: g.choose.integer(1, len(g.pool))] if x.dtype.kind == "f" and x is not y]
+    wrt = [
+        x for x in g.pool[: g.choose.integer(1, len(g.pool))] if x.dtype.kind == "f" and x is not y
+    ]
     if not wrt:
-        raise Unfit
+        raise UnfitError
     x = pick(g.choose, wrt)
     weight = g.partner(y, "f") if g.choose.integer(0, 1) else 0.5
     cost = named("sum")(y * weight)
@@ -383,10 +392,14 @@ def _branch(g: Growth) -> Any:
 def _scan(g: Growth) -> Any:
     x = g.any("f", 1)
     if len(g.values[x]) > 20:
-        raise Unfit
+        raise UnfitError
     weight = pick(g.choose, (0.5, -0.25))
     bend = named(pick(g.choose, ("tanh", "positive", "sin")))
-    start = x[0] * 0 if len(g.values[x]) and g.choose.integer(0, 1) else named("zeros")(x.shape[1:], x.dtype)
+    start = (
+        x[0] * 0
+        if len(g.values[x]) and g.choose.integer(0, 1)
+        else named("zeros")(x.shape[1:], x.dtype)
+    )
     if g.choose.integer(0, 1):
         found, _ = named("scan")(lambda element, last: bend(last * weight + element), x, start)
         return found
@@ -395,6 +408,27 @@ def _scan(g: Growth) -> Any:
         go_backwards=bool(g.choose.integer(0, 1)),
     )  # fmt: skip
     return list(several)
+
+
+def _left_side(g: Growth) -> Any:
+    """What a rule of the catalogue rewrites, over operands for which its conditions are often shown."""
+    import rules_catalog
+    from egtensor.rules.domain import FINITE
+
+    rule = pick(g.choose, tuple(rules_catalog.rules(FINITE)))
+    kinds = "biu" if rule.over.name == "MODULAR" else "f" if g.choose.integer(0, 4) else "biuf"
+    x = g.any(kinds)
+    alike = [y for y in g.pool if y.dtype == x.dtype and g.values[y].shape == g.values[x].shape]
+    positive = bool(g.choose.integer(0, 1)) and x.dtype.kind == "f"
+    symbols = {}
+    for name, variable in variables(rule.lhs).items():
+        if isinstance(variable, Variable):
+            chosen = pick(g.choose, alike)
+            symbols[name] = named("absolute")(chosen) + 0.25 if positive else chosen
+    try:
+        return instantiate(rule, symbols, np.random.default_rng(g.choose.integer(0, 2**20))).lhs
+    except (DoesNotApplyError, AssertionError, IndexError, ValueError, TypeError):
+        raise UnfitError from None
 
 
 # How operators and functions are applied that are not elementwise, and how often.
@@ -407,7 +441,8 @@ OTHERS: tuple[tuple[str, Build, int], ...] = (
     ("concatenate", _join, 6), ("split", _split, 3), ("repeat", _repeated, 3), ("roll", _moved, 6),
     ("diag", _diagonal, 4), ("cast", _cast, 6), ("broadcast_to", _broadcast, 5), ("full", _created, 5),
     ("constant", _constant, 3), ("copysign", _literal_zero, 2), ("clip", _clip, 3), ("round", _round, 2),
-    ("uniform", _uniform, 3), ("gradient", _gradient, 24), ("cumsum", _along("cumsum", one=True), 5),
+    ("uniform", _uniform, 3), ("gradient", _gradient, 24), ("rule", _left_side, 60),
+    ("cumsum", _along("cumsum", one=True), 5),
     ("ifelse", _branch, 0), ("scan", _scan, 0),
 )  # fmt: skip
 REDUCTIONS = (
@@ -433,7 +468,7 @@ def growers() -> tuple[Grower, ...]:
         found += [(op_name, _elementwise(OPS[op_name]))] * 3
     found += [(n, _along(n)) for n in REDUCTIONS]
     found += [(n, _along(n, one=True)) for n in ONE_AXIS]
-    known = {**OPS, **FUNCTIONS, "gradient": None, "uniform": None, "products": None}
+    known = {**OPS, **FUNCTIONS, "gradient": None, "uniform": None, "products": None, "rule": None}
     for name, build, often in OTHERS:
         if name in known:
             found += [(name, build)] * often
@@ -441,4 +476,3 @@ def growers() -> tuple[Grower, ...]:
 
 
 GROWERS = growers()
-assert BOOL in DTYPES

@@ -189,7 +189,9 @@ def _wrong_slope(sample: Sample, cost: Expr, x: Expr, gradient: Expr, direction:
     h = STEP * max(1.0, float(np.max(np.abs(at), initial=0)))
     costs = []
     for k in (-2, -1, 0, 1, 2):
-        moved = evaluate([plain_cost], {**sample.known, x: (at + k * h * v).astype(at.dtype)}, "wide")
+        moved = evaluate(
+            [plain_cost], {**sample.known, x: (at + k * h * v).astype(at.dtype)}, "wide"
+        )
         if moved is None:
             return ""
         costs.append(moved[plain_cost])

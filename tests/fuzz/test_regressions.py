@@ -21,3 +21,9 @@ def test_python_numbers_are_compared_as_numbers():
     x = et.vector("x")
     fn = et.function([x], x + et.linspace(0, 1, 3))
     np.testing.assert_array_equal(fn(np.zeros(3)), [0, 0.5, 1])
+
+
+def test_integers_and_python_numbers_keep_their_promotion():
+    n = et.tensor("n", dtype="int64", shape=(2,))
+    assert (n + n).dtype == np.int64
+    assert (n + 1).dtype == np.int64
