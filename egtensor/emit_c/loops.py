@@ -224,7 +224,7 @@ class KernelText:
         if kernel.partials:
             return self.sizes.text(kernel.partials[0].size)
         if self.across is not None:
-            text[self.across] = f"({text[self.across]} + {TILE - 1}) / {TILE}"
+            text[self.across] = f"(({text[self.across]} + {TILE - 1}) / {TILE})"
             return " * ".join(text[:-1])
         if kernel.rows:
             return " * ".join(text[: kernel.rows])

@@ -27,3 +27,10 @@ def test_integers_and_python_numbers_keep_their_promotion():
     n = et.tensor("n", dtype="int64", shape=(2,))
     assert (n + n).dtype == np.int64
     assert (n + 1).dtype == np.int64
+
+
+def test_tiles_are_counted_per_row():
+    x = et.tensor("x", dtype="int32", shape=(None, None, None))
+    value = np.arange(7 * 16 * 3, dtype=np.int32).reshape(7, 16, 3)
+    y = x.transpose([2, 1, 0]).astype("float64")
+    np.testing.assert_allclose(et.function([x], y.var(axis=1))(value), value.T.var(axis=1))
