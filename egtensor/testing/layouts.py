@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def _read_only(x: Any) -> Any:
     return kept
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, Callable[[Any], Any]] = {
     "C": np.ascontiguousarray,
     "F": np.asfortranarray,
     "strided": _strided,
