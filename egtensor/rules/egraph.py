@@ -136,14 +136,16 @@ class Engine:
         texts, self._texts = self._texts, []
         self.load(texts)
 
-    def run(self, *rulesets: str) -> list[RunReport]:
-        """One iteration of each ruleset, in order."""
+    def run(self, *rulesets: str) -> tuple[list[RunReport], int]:
+        """One iteration of each ruleset, in order; and the number of e-nodes then."""
         b, span = _bindings(), _span()
         commands = [b.RunSchedule(b.Run(span, b.RunConfig(r))) for r in rulesets]
-        return [
-            RunReport(o.report.updated, dict(o.report.num_matches_per_rule))
-            for o in self.execute(*commands)
+        *outputs, tables = self.execute(*commands, b.PrintSize(span, None))
+        rows = sum(n for name, n in tables.sizes if name.startswith(("t_", LITERAL, LEAF)))
+        reports = [
+            RunReport(o.report.updated, dict(o.report.num_matches_per_rule)) for o in outputs
         ]
+        return reports, rows
 
     def execute(self, *commands: Any) -> list[Any]:
         """Run commands of the bindings; whatever goes wrong inside egglog is an EngineError."""
@@ -262,6 +264,7 @@ class EGraph:
     order    the nodes of the program, operands first; a node's place is its handle in the e-graph
     facts    what is known of each
     written  constructor, attributes and operands of each
+    rows     e-nodes after the last run
     """
 
     engine: Engine
@@ -271,19 +274,14 @@ class EGraph:
     written: list[tuple[str, tuple[int, ...], tuple[int, ...]]]
     ids: Interner
     answered: set[tuple[int, ...]] = field(default_factory=set)
+    rows: int = 0
 
     def run(self, *rulesets: str) -> list[RunReport]:
         """One iteration of each ruleset, then answers to what the rules asked."""
-        reports = self.engine.run(*rulesets)
+        reports, self.rows = self.engine.run(*rulesets)
         if any(r.asks for r in reports) and self._answer():
             reports[-1].updated = True
         return reports
-
-    def rows(self) -> int:
-        """The number of e-nodes."""
-        b = _bindings()
-        (output,) = self.engine.execute(b.PrintSize(_span(), None))
-        return sum(n for name, n in output.sizes if name.startswith(("t_", LITERAL, LEAF)))
 
     def frozen(self) -> tuple[dict[str, Any], Callable[[Any], int]]:
         """All tables, and the function that reads an integer of theirs."""

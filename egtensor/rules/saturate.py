@@ -32,7 +32,7 @@ from egtensor.rules.readout import read
 from egtensor.rules.ruleset import RuleSet
 
 ENGINES = 4  # warm e-graphs that one thread keeps
-SIMPLIFY_ITERATIONS = 40
+SIMPLIFY_ITERATIONS = 40  # pairs of analysis and simplification
 EXPLORE_BY_SIZE = ((200, 4), (2000, 2))  # nodes up to which so many explore iterations are made
 TRIALS = 60  # saturations spent on finding the rules that contradict each other
 
@@ -86,8 +86,8 @@ def optimise_space(
     limits = limits or Limits()
     try:
         return _optimised(roots, rules, limits, record)
-    except ContradictionError as error:
-        guilty = _guilty(roots, rules, limits)
+    except _FoundContradictionError as error:
+        guilty = _guilty(roots, RuleSet(r for r in rules if str(r) in error.report.matches), limits)
         stopped, shown = "contradiction", f"{error}\n  rules: {', '.join(map(str, guilty))}"
         contradiction = tuple(map(str, guilty))
     except EngineError as error:
@@ -112,7 +112,7 @@ def _optimised(
             inserted = clock()
             report = saturate(egraph, limits)
             saturated = clock()
-            classes = read(egraph)
+            classes = _read(egraph, report)
             done = clock()
     except BaseException:
         # whatever was interrupted may have left the engine half way; it is made anew
@@ -127,29 +127,45 @@ def _optimised(
     return classes, report
 
 
+class _FoundContradictionError(ContradictionError):
+    """A contradiction, and what was done until then."""
+
+    def __init__(self, error: ContradictionError, report: SaturationReport) -> None:
+        super().__init__(*error.args)
+        self.report = report
+
+
+def _read(egraph: EGraph, report: SaturationReport) -> EClasses:
+    try:
+        return read(egraph)
+    except ContradictionError as error:
+        raise _FoundContradictionError(error, report) from None
+
+
 def saturate(egraph: EGraph, limits: Limits) -> SaturationReport:
     """Apply the rules until nothing changes or a limit is reached."""
     report = SaturationReport()
     budget = limits.rows + len(egraph.order)
     report.pullbacks = sum(name in egraph.engine.derivations for name, _, _ in egraph.written)
-    if report.pullbacks:
-        while _iterate(egraph, report, DERIVE):
-            pass
-    _simplify(egraph, report, budget)
-    rows = report.rows["simplify"] = egraph.rows()
-    growth = 2.0
+    while report.pullbacks and _iterate(egraph, report, DERIVE):
+        pass
+    report.stopped = "rows"
+    within = _simplify(egraph, report, budget)
+    before, rows = 0, egraph.rows
+    report.rows["simplify"] = rows
     for k in range(_explorations(egraph, limits)):
-        if rows * growth > budget:
-            report.stopped = "rows"
+        growth = max(1.2, rows / before) if before else 2.0
+        if not within or rows * growth > budget:
             return report
         changed = _iterate(egraph, report, EXPLORE)
-        _simplify(egraph, report, budget)
-        before, rows = rows, egraph.rows()
+        within = _simplify(egraph, report, budget)
+        before, rows = rows, egraph.rows
         report.rows[f"explore {k + 1}"] = rows
-        growth = max(1.2, rows / max(before, 1))
-        if not changed:
+        if within and not changed:
+            report.stopped = "saturated"
             return report
-    report.stopped = "explored"
+    if within:
+        report.stopped = "explored"
     return report
 
 
@@ -160,25 +176,24 @@ def _explorations(egraph: EGraph, limits: Limits) -> int:
     return next((n for nodes, n in EXPLORE_BY_SIZE if size <= nodes), 1)
 
 
-def _simplify(egraph: EGraph, report: SaturationReport, budget: int) -> None:
-    """Analyse and simplify until nothing changes, or the rows would exceed the budget."""
-    made = 0
-    for _ in range(SIMPLIFY_ITERATIONS):
-        before = sum(report.matches.values())
-        if not _iterate(egraph, report, ANALYSE, SIMPLIFY):
-            return
-        made += sum(report.matches.values()) - before
-        # a match makes a few rows at most; counting them exactly costs more than a small iteration
-        if made > budget // 4 and egraph.rows() > budget:
-            report.stopped = "rows"
-            return
+def _simplify(egraph: EGraph, report: SaturationReport, budget: int) -> bool:
+    """Analyse and simplify until nothing changes; returns whether the rows stayed within the budget."""
+    for _ in range(SIMPLIFY_ITERATIONS // 2):
+        # two iterations for each crossing of the border to the engine, which costs as much as a small one
+        changed = _iterate(egraph, report, ANALYSE, SIMPLIFY, ANALYSE, SIMPLIFY)
+        if egraph.rows > budget:
+            return False
+        if not changed:
+            return True
+    return True
 
 
 def _iterate(egraph: EGraph, report: SaturationReport, *rulesets: str) -> bool:
+    """One iteration of each ruleset; whether the last two changed anything."""
     reports = egraph.run(*rulesets)
-    report.iterations += 1
+    report.iterations += len(rulesets)
     report.count(reports)
-    return any(r.updated for r in reports)
+    return any(r.updated for r in reports[-2:])
 
 
 def _guilty(roots: Sequence[Expr], rules: RuleSet, limits: Limits) -> list[object]:

