@@ -16,7 +16,15 @@ import numpy as np
 
 from egtensor.lang.number import Number
 from egtensor.lang.op import OPS, Derived, Missing, Op, Scalar
-from egtensor.lang.pattern import AttrCall, AttrVariable, LiteralPattern, Node, Pattern, Variable
+from egtensor.lang.pattern import (
+    AttrCall,
+    AttrVariable,
+    LiteralPattern,
+    Node,
+    Pattern,
+    Variable,
+    variables,
+)
 from egtensor.lang.types import DTYPES
 from egtensor.rules.constructors import LITERAL, Constructor, constructor
 from egtensor.rules.domain import EXACT, MODULAR, REAL, SHAPE, STABLE, Domain
@@ -154,6 +162,10 @@ def canonical(p: Any, names: dict[str, str], unordered: bool) -> Any:
             return repr(p)
 
 
+def _unordered(p: Pattern) -> Any:
+    return canonical(p, {name: name for name in variables(p)}, True)
+
+
 def _shown(c: Any, names: dict[str, str]) -> str:
     if isinstance(c, Holds):
         return repr((canonical(c.subject, names, True), int(c.fact)))
@@ -270,11 +282,21 @@ class _Writer:
             return
         if isinstance(c.subject, Variable):
             subject = f"v_{c.subject.name}"
+        elif (path := self._place_of(c.subject)) is not None:
+            subject = self.names[path]
         else:
             subject = self.match(c.subject, (-1 - len(self.names),), "when")
         fact = int(c.fact)
         self.atoms.append(f"(= f_{len(self.atoms)} (facts {subject}))")
         self.atoms.append(f"(= {fact} (& f_{len(self.atoms) - 1} {fact}))")
+
+    def _place_of(self, subject: Pattern) -> Path | None:
+        """Where the left side has the subject of a condition, in any order of commutative operands."""
+        wanted = _unordered(subject)
+        for path, term in subterms(self.choice.lhs):
+            if _unordered(term) == wanted:
+                return path
+        return None
 
     def atoms_after(self, c: AttrCall) -> None:
         """A condition on attributes: the table must answer 1."""

@@ -256,6 +256,33 @@ def test_simplification_that_does_not_end_is_stopped(v):
     assert report.iterations <= 2 * saturate.SIMPLIFY_ITERATIONS
 
 
+def test_a_condition_may_speak_of_a_subterm(v):
+    a, b = v
+    f = Family("subterm")
+    f.rule(
+        "log-product",
+        log(x * y),
+        "=>",
+        log(x) + log(y),
+        over=REAL,
+        ref="",
+        when=[x * y > 0, x >= 0],
+    )
+    known = et.exp(a) * et.exp(b)  # at least 0, and 0 where a or b is -inf
+    assert saturated(et.log(known), f)[1].matches == {}
+    classes, report = saturated(et.log((1.0 + et.exp(a)) * (1.0 + et.exp(b))), f)
+    assert report.matches == {"subterm/log-product": 2}
+    assert operators(classes, classes.roots[0]) == {"log", "add"}
+
+
+def test_rules_of_moves_alone_ask_for_the_kind_of_dtype():
+    f = Family("kinds")
+    f.rule("shift", transpose(x, axes=perm), "=>", transpose(x + 0, axes=perm), over=REAL, ref="")
+    for dtype, found in (("float32", True), ("int32", False)):
+        classes, _ = saturated(et.matrix("m", dtype=dtype).T, f)
+        assert any(n.op.name == "add" for n in classes.nodes) is found
+
+
 def test_moving_a_literal_gives_a_literal():
     r = _rule(exp(x), x * 0, over=REAL)
     m = et.matrix("m")
