@@ -19,7 +19,7 @@ from egtensor.rules.dsl import (
     x,
     y,
     z,
-)  # fmt: skip
+)
 
 F = Family("arithmetic")
 

@@ -23,7 +23,7 @@ from egtensor.rules.dsl import (
     square,
     x,
     y,
-)  # fmt: skip
+)
 
 F = Family("explog")
 

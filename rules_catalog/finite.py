@@ -20,7 +20,7 @@ from egtensor.rules.dsl import (
     x,
     y,
     z,
-)  # fmt: skip
+)
 
 F = Family("finite")
 

@@ -30,7 +30,7 @@ from egtensor.rules.dsl import (
     where,
     x,
     y,
-)  # fmt: skip
+)
 
 F = Family("logic")
 

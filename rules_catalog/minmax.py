@@ -26,7 +26,7 @@ from egtensor.rules.dsl import (
     x,
     y,
     z,
-)  # fmt: skip
+)
 
 F = Family("minmax")
 

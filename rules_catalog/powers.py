@@ -19,7 +19,7 @@ from egtensor.rules.dsl import (
     square,
     x,
     y,
-)  # fmt: skip
+)
 
 F = Family("powers")
 

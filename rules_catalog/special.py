@@ -22,7 +22,7 @@ from egtensor.rules.dsl import (
     where,
     x,
     y,
-)  # fmt: skip
+)
 
 F = Family("special")
 

@@ -28,7 +28,7 @@ from egtensor.rules.dsl import (
     tanh,
     x,
     y,
-)  # fmt: skip
+)
 
 F = Family("trig")
 

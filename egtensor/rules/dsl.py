@@ -28,8 +28,9 @@ from egtensor.rules.rule import (
 
 __all__ = [
     "EXACT", "FINITE", "MODULAR", "REAL", "SHAPE", "STABLE", "Domain", "Family", "a", "axes", "axes2", "axis",
-    "axis2", "b", "c", "dtype", "dtype2", "finite", "g", "inf", "is_integer", "m", "n", "nan", "notnan", "perm",
-    "perm2", "pi", "shape", "shape2", "sizes", "sizes2", "starts", "starts2", "steps", "steps2", "w", "x", "y", "z",
+    "axis2", "b", "c", "dtype", "dtype2", "finite", "g", "inf", "is_integer", "largest", "m", "n", "nan",
+    "notnan", "perm", "perm2", "pi", "shape", "shape2", "sizes", "sizes2", "starts", "starts2", "steps",
+    "steps2", "stretched_largest", "w", "x", "y", "z",
 ]  # fmt: skip
 
 x, y, z, w, a, b, c, g, m, n = map(Variable, "x y z w a b c g m n".split())
@@ -63,6 +64,20 @@ def __getattr__(name: str) -> Any:
     if name in attributes.ATTRIBUTE_FUNCTIONS:
         return getattr(attributes, name)
     raise AttributeError(f"egtensor.rules.dsl has no operator or attribute function {name!r}")
+
+
+def largest(x: Any, axes: Any) -> Any:
+    """The largest element along ``axes`` where it is finite, else 0: what exponents may be shifted by."""
+    most = OPS["reduce_max"](x, axes=axes)
+    return OPS["where"](OPS["isfinite"](most), most, 0)
+
+
+def stretched_largest(x: Any, axes: Any) -> Any:
+    """``largest`` in the shape of ``x``."""
+    most = OPS["reduce_max"](x, axes=axes)
+    most = OPS["reshape"](most, shape=attributes.kept_shape(x, axes))
+    most = OPS["broadcast_to"](most, shape=attributes.shape_of(x))
+    return OPS["where"](OPS["isfinite"](most), most, 0)
 
 
 @dataclass(eq=False)
@@ -107,6 +122,12 @@ class Family:
         self._check(name, arrow)
         point = {k.name: v for k, v in at.items()}
         self.refutations.append(Refuted(self.name, name, as_side(lhs), as_side(rhs), point))
+
+    def check(self) -> Any:
+        """Check the obligations of every rule, and that the false ones are still refuted; print the result."""
+        from egtensor.rules.check import check_rules
+
+        return check_rules(self.rules, self.refutations)
 
     def _check(self, name: str, arrow: Arrow) -> None:
         if name in {r.name for r in self.rules} | {r.name for r in self.refutations}:

@@ -84,8 +84,10 @@ def _of_elements(
             return _converted(args[0], e, number)
         case Scalar():
             return elementwise(element(e.op), *args)
-        case Reduce(prim, _):
+        case Reduce(prim, identity):
             x = args[0]
+            if x.size == 0:
+                return np.full(tuple(map(int, e.shape)), number(identity(e.dtype)), dtype=object)
             combine = np.frompyfunc(folds[prim], 2, 1)
             with np.errstate(all="ignore"):
                 for axis in sorted(e.attributes["axes"], reverse=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from egtensor.errors import EgTensorError
+from egtensor.errors import EgTensorError, RuleError, ShapeError
 from egtensor.lang.expr import Expr, make, scalar
 from egtensor.lang.facts import NOTHING, Fact, holds
 from egtensor.lang.op import OPS, Op, Reduce, Reshape, Scalar
@@ -23,11 +23,16 @@ from egtensor.lang.pattern import (
     variables,
 )
 from egtensor.lang.types import BOOL, DTYPES, DType, TensorType
+from egtensor.rules import attributes
 from egtensor.rules.attributes import ATTRIBUTE_FUNCTIONS
+from egtensor.rules.domain import EXACT, FINITE, MODULAR, REAL, SHAPE, STABLE, Domain
 from egtensor.rules.infer import subterms
-from egtensor.rules.rule import EXACT, MODULAR, SHAPE, Domain, Rule
+from egtensor.rules.rule import Rule
 
-TRIES, WANTED = 600, 8
+TRIES, WANTED, WANTED_OF_REALS = 600, 6, 14
+PATIENCE = 240  # tries without any example after which a dtype is given up
+FIRST = 8  # special values that are drawn more often
+CONCENTRATED = 3  # different values in one tensor, so that special ones meet
 POINTS = 900
 DRAWN = 4  # random values beside the special ones
 _serial = count(10**9)
@@ -35,6 +40,10 @@ _serial = count(10**9)
 # the first few are combined with each other in rules of many variables
 FLOATS = (np.inf, 0.0, 2.0, -np.inf, -1.0, np.nan, 1.0, -0.5, 0.5, -2.0, -0.0, 3.0, -3.0, 0.7, -0.7, 1e-9, -1e-9,
           12.0, -12.0)  # fmt: skip
+
+
+# what operators and attribute functions raise where types and attributes do not fit together
+NOT_TYPED = (EgTensorError, AssertionError, IndexError, ValueError)
 
 
 class DoesNotApplyError(Exception):
@@ -78,38 +87,87 @@ def instances(rule: Rule, rng: Any, points: int = POINTS) -> Iterator[Instance]:
     flat = is_elementwise(rule)
     for dtype in dtypes_of(rule.over):
         found = 0
-        for _ in range(1 if flat else TRIES):
-            shapes = _shapes(rule, rng) if not flat else None
+        seen = set()
+        for tried in range(1 if flat else TRIES):
+            if tried > PATIENCE and not found:
+                break
+            shapes = None if flat else _shapes(rule, rng, 0.8 if tried % 3 == 0 else 0.0)
             made = _typed(rule, dtype, shapes, points, rng)
-            if made is not None:
+            key = made and (
+                made.lhs.type,
+                *(s.type for s in made.symbols.values()),
+                repr(made.attributes),
+            )
+            if made is not None and key not in seen:
+                seen.add(key)
                 yield made
                 found += 1
-            if found == WANTED:
+            if found == (WANTED_OF_REALS if rule.over in (REAL, STABLE, FINITE) else WANTED):
                 break
 
 
-def _shapes(rule: Rule, rng: Any) -> dict[str, tuple[int, ...]]:
-    base = tuple(int(n) for n in rng.integers(1, 4, rng.integers(0, 4)))
+def _shapes(rule: Rule, rng: Any, empty: float) -> dict[str, tuple[int, ...]]:
+    base = _shape(rng, empty)
     shapes = {}
+    ranks = {c.args[0].name: c.args[1] for c in rule.when if _states_rank(c)}
     for name, v in variables(rule.lhs).items():
         if isinstance(v, Variable):
-            other = tuple(int(n) for n in rng.integers(1, 4, rng.integers(0, 4)))
-            shapes[name] = base if rng.random() < 0.5 else other
+            shapes[name] = base if rng.random() < 0.5 else _shape(rng, empty)
+        if name in ranks:
+            shapes[name] = (*shapes[name], 1, 2, 3)[: ranks[name]]
     return shapes
+
+
+def _states_rank(c: Any) -> bool:
+    return isinstance(c, AttrCall) and c.function == attributes.rank_is.__name__
+
+
+def _shape(rng: Any, empty: float) -> tuple[int, ...]:
+    """Up to three axes, one of them without elements at probability ``empty``."""
+    extents = rng.integers(1, 4, rng.integers(0, 4))
+    if len(extents) and rng.random() < empty:
+        extents[rng.integers(len(extents))] = 0
+    return tuple(int(n) for n in extents)
 
 
 def _typed(rule: Rule, dtype: DType, shapes: Any, points: int, rng: Any) -> Instance | None:
     names = [n for n, v in variables(rule.lhs).items() if isinstance(v, Variable)]
-    for chosen in product((dtype, BOOL) if dtype != BOOL else (BOOL,), repeat=len(names)):
-        symbols = {
-            n: symbol(n, TensorType(d, (points,) if shapes is None else shapes[n]))
-            for n, d in zip(names, chosen, strict=True)
-        }
+    truths = _truths(rule)
+    symbols = {
+        n: symbol(
+            n,
+            TensorType(BOOL if n in truths else dtype, (points,) if shapes is None else shapes[n]),
+        )
+        for n in names
+    }
+    try:
+        return instantiate(rule, symbols, rng)
+    except DoesNotApplyError:
+        return None
+
+
+def _truths(rule: Rule) -> set[str]:
+    """The variables that stand where an operator takes booleans only."""
+    found = set()
+    for side in (rule.lhs, rule.rhs):
+        for _, term in subterms(side):
+            if isinstance(term, Node) and term.op.promote is not None and term.op.arity:
+                for v, taken in zip(term.args, _taken(term.op), strict=True):
+                    if isinstance(v, Variable) and taken:
+                        found.add(v.name)
+    return found
+
+
+def _taken(op: Op) -> tuple[bool, ...]:
+    """Which operands are booleans whatever they are given."""
+    assert op.promote is not None and op.arity is not None
+    for dtype in (np.dtype("float64"), np.dtype("int64"), BOOL):
         try:
-            return instantiate(rule, symbols, rng)
-        except (DoesNotApplyError, EgTensorError, AssertionError, IndexError, ValueError):
+            dtypes = op.promote(op.name, (dtype,) * op.arity)
+        except EgTensorError:
             continue
-    return None
+        return tuple(d == BOOL != dtype for d in dtypes[: op.arity])
+    return (False,) * op.arity
 
 
 def symbol(name: str, type_: TensorType) -> Expr:
@@ -120,16 +178,25 @@ def symbol(name: str, type_: TensorType) -> Expr:
 def instantiate(rule: Rule, symbols: dict[str, Expr], rng: Any) -> Instance:
     """Fill in types and attributes.
 
-    raises  DoesNotApplyError where the left side, or a condition on attributes, does not fit
+    raises  DoesNotApplyError where the left side, or a condition on attributes, does not fit;
+            RuleError where the right side then has no type
     """
     attributes: dict[str, Any] = {}
-    lhs = build(rule.lhs, symbols, attributes, rng)
-    for c in rule.when:
-        if isinstance(c, AttrCall) and not _call(c, symbols, attributes):
-            raise DoesNotApplyError
-    if not isinstance(lhs, Expr):
-        raise DoesNotApplyError
-    rhs = build(rule.rhs, symbols, attributes, None)
+    try:
+        lhs = build(rule.lhs, symbols, attributes, rng)
+        for c in rule.when:
+            if isinstance(c, AttrCall) and not _call(c, symbols, attributes):
+                raise DoesNotApplyError
+    except NOT_TYPED:
+        raise DoesNotApplyError from None
+    try:
+        rhs = build(rule.rhs, symbols, attributes, None)
+    except NOT_TYPED as error:
+        raise RuleError(
+            f"rule {rule}: the right side has no type where the left one is {lhs.type}\n"
+            f"  {str(error).splitlines()[0] if str(error) else type(error).__name__}\n"
+            f"  fix: add a condition on shapes or attributes"
+        ) from error
     if not isinstance(rhs, Expr):
         rhs = scalar(rhs, lhs.type)
     tests = tuple(
@@ -157,8 +224,14 @@ def build(p: Pattern, symbols: Mapping[str, Expr], attributes: dict[str, Any], r
             }
             if op.promote is not None:
                 made = [a if isinstance(a, Expr) else _literal(a, typed) for a in made]
+                _check_unconverted(op, made)
             result = op(*made, **given)
-            _check_unconverted(op, typed, result)
+            if op.promote is not None and any(
+                a is not b for a, b in zip(made, result.args, strict=True)
+            ):
+                raise ShapeError(f"{op.name}: the operands have different shapes")
+            if not isinstance(op.body, Scalar):
+                _check_attributes(op, made, given, result)
             return result
     raise AssertionError(p)
 
@@ -176,8 +249,22 @@ def _literal(value: Any, partners: list[Expr]) -> Expr:
     return scalar(value, partner.type)
 
 
-def _check_unconverted(op: Op, typed: list[Expr], result: Any) -> None:
-    if op.promote is not None and any(all(a is not b for b in result.args) for a in typed):
+def _check_attributes(op: Op, operands: list[Expr], attrs: dict[str, Any], result: Expr) -> None:
+    """NumPy accepts the attributes, and makes the shape that the type rule says."""
+    zeros = (np.zeros(tuple(map(int, a.shape)), a.dtype) for a in operands)
+    if op.numpy(*zeros, **attrs).shape != result.shape:
+        raise ShapeError(f"{op.name}: attributes and operands do not fit together")
+
+
+def _check_unconverted(op: Op, operands: list[Expr]) -> None:
+    """An operator in a rule converts nothing: its operands have the dtypes it computes with."""
+    assert op.promote is not None
+    dtypes = tuple(a.dtype for a in operands)
+    try:
+        computed = op.promote(op.name, dtypes)
+    except EgTensorError:
+        raise DoesNotApplyError from None
+    if computed[: len(dtypes)] != dtypes:
         raise DoesNotApplyError
 
 
@@ -247,7 +334,7 @@ def _stretched(shape: tuple[int, ...], others: list[Any], rng: Any) -> tuple[int
 def _window(shape: tuple[int, ...], rng: Any) -> dict[str, Any]:
     starts, steps, sizes = [], [], []
     for n in shape:
-        size = int(rng.integers(1, n + 1))
+        size = int(rng.integers(min(n, 1), n + 1))
         step = int(rng.choice([-1, 1])) if size > 1 else 1
         room = n - size
         start = int(rng.integers(room + 1)) + (size - 1 if step < 0 else 0)
@@ -274,7 +361,9 @@ def values(made: Instance, rng: Any, flat: bool, specials: tuple[float, ...] = F
         if columns is not None:
             chosen = np.array([allowed[i % len(allowed)] for i in columns[k]], dtype=s.dtype)
         else:
-            chosen = np.array(allowed, dtype=s.dtype)[rng.integers(len(allowed), size=shape)]
+            first = FIRST if rng.random() < 0.7 else len(allowed)
+            few = rng.integers(min(first, len(allowed)), size=CONCENTRATED)
+            chosen = np.array(allowed, dtype=s.dtype)[rng.choice(few, size=shape)]
         given[name] = chosen.reshape(shape)
     return given
 
