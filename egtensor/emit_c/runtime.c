@@ -30,6 +30,7 @@ _Static_assert(sizeof(npy_intp) == sizeof(int64_t), "egtensor needs a 64-bit sys
 #include "runtime_pool.c"
 #include "runtime_blas.c"
 #include "runtime_shared.c"
+#include "runtime_pack.c"
 #include "runtime_call.c"
 #include "runtime_function.c"
 #include "runtime_library.c"

@@ -36,6 +36,10 @@ struct egt_rt {
                   int64_t b_batch, int64_t c_batch);
     /* LAPACK's getrf in place: its info, 0 or the 1-based place of a zero pivot; or as matmul. */
     int (*getrf)(egt_rt *rt, int dtype, int64_t n, char *a_column_major, int32_t *pivots);
+    /* data itself if it is C-contiguous, else a packed copy that is freed when the call ends; 0: no
+     * memory. */
+    char *(*contiguous)(egt_rt *rt, char *data, int32_t rank, const int64_t *shape,
+                        const int64_t *strides, int64_t itemsize);
     char *arena;     /* plan[0] bytes, 64-byte aligned; contents undefined */
     int64_t info[4]; /* detail of an error, for the message */
 };

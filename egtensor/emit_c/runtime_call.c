@@ -178,7 +178,8 @@ static int call_open(Call *call, Function *f, uint64_t *words)
         call->snapshot[i] = NULL;
     for (int j = 0; j < f->outputs; extents += f->out[j++].ndim)
         call->out_shape[j] = extents;
-    call->rt = (egt_rt){parallel_for, rt_alloc, rt_alloc_output, matmul, getrf, NULL, {0, 0, 0, 0}};
+    call->rt = (egt_rt){parallel_for, rt_alloc, rt_alloc_output, matmul, getrf, rt_contiguous,
+                          NULL, {0, 0, 0, 0}};
     return 0;
 }
 
