@@ -13,7 +13,8 @@ from egtensor.lang import api as _api
 
 __version__ = "0.1.0"
 
-globals().update(_api.names())
+_NAMES = _api.names()
+globals().update(_NAMES)
 
 # names whose modules are imported at first use
 _LAZY = {
@@ -26,9 +27,9 @@ _LAZY = {
     "interpret": "lang.interpret",
     "EXACT": "rules.domain", "REAL": "rules.domain", "FINITE": "rules.domain",
 }  # fmt: skip
-_MODULES = ("linalg", "random", "rules", "diff", "interop", "nn", "signal", "stats", "testing")
+_MODULES = ("linalg", "random", "rules", "interop", "nn", "signal", "stats", "testing")
 
-__all__ = ["config", "errors", *_api.names(), *_LAZY, "linalg", "random", "rules"]
+__all__ = ["config", "errors", *_NAMES, *_LAZY, "linalg", "random", "rules"]
 
 
 def __getattr__(name: str) -> Any:
@@ -53,7 +54,7 @@ class _Package(ModuleType):
     """Keeps ``egtensor.function`` the function when the module of that name is imported."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _LAZY and isinstance(value, ModuleType)):
+        if not (isinstance(value, ModuleType) and (name in _LAZY or name in _NAMES)):
             super().__setattr__(name, value)
 
 

@@ -94,11 +94,16 @@ def _transposed(y: Expr, tangents: list[Expr | None]) -> Tangent:
     seeds: dict[Expr, Expr] = {}
     for p, t in pairs:
         seeds[p] = add(seeds[p], t) if p in seeds else t
-    found = expr_or_none(pull_back(list(seeds), list(seeds.values()), slots))
+    found = _without(slots, pull_back(list(seeds), list(seeds.values()), slots))
     return tuple(found) if several else found[0]
 
 
-def expr_or_none(found: list[Expr | None]) -> list[Expr | None]:
-    """The expressions with their derivatives written out: then no placeholder is left in them."""
-    written = iter(expr.resolve([d for d in found if d is not None]))
+def _without(slots: list[Expr], found: list[Expr | None]) -> list[Expr | None]:
+    """The expressions with their derivatives written out, and zeros for the placeholders left in them.
+
+    What is linear in the placeholders has a derivative that does not depend on them; they remain only
+    where a loop computes more than is used of it.
+    """
+    resolved = expr.resolve([d for d in found if d is not None])
+    written = iter(expr.rebuild(resolved, {s: scalar(0, s.type) for s in slots}))
     return [None if d is None else next(written) for d in found]

@@ -41,7 +41,7 @@ ALIASES = {
     "abs": "absolute", "degrees": "rad2deg", "radians": "deg2rad", "bitwise_not": "invert", "mod": "remainder",
     "true_divide": "divide", "pow": "power", "fix": "trunc", "amax": "max", "amin": "min", "concat": "concatenate",
     "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atanh": "arctanh",
-    "atan2": "arctan2", "permute_dims": "transpose", "around": "round", "bitwise_invert": "invert",
+    "atan2": "arctan2", "permute_dims": "transpose", "around": "round", "array": "asarray", "bitwise_invert": "invert",
 }  # fmt: skip
 pi, e, euler_gamma, inf, nan, newaxis = math.pi, math.e, np.euler_gamma, math.inf, math.nan, None
 # operators that expressions consist of and users do not call by name

@@ -64,9 +64,11 @@ def test_numpys_other_names_are_the_same_functions():
 
 
 def test_modules_are_not_mistaken_for_the_functions_of_their_names():
+    import egtensor.diff.grad
     import egtensor.shared  # noqa: F401
 
     assert callable(et.shared)
+    assert et.diff(et.vector()).ndim == 1
     assert et.linalg.inv
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         et.nonsense  # noqa: B018

@@ -36,6 +36,10 @@ CASES = {
     "argmax": [(MATRIX,), (MATRIX, 1), (SPECIAL, 1), (MATRIX, 0, {"keepdims": True})],
     "argmin": [(MATRIX,), (TENSOR, -1), (SPECIAL, 1)],
     "cumsum": [(MATRIX,), (MATRIX, 1), (INDEX.astype("i1"), 0), (MATRIX > 0, 0)],
+    "cumprod": [(MATRIX,), (MATRIX, 1), (INDEX.astype("u1"), 0)],
+    "diff": [(MATRIX,), (MATRIX, 2, 0), (INDEX,), (MATRIX > 0, 1, 0), (VECTOR, 7)],
+    "fliplr": [(MATRIX,)], "flipud": [(MATRIX,)], "asarray": [(MATRIX,), (INDEX, "float32")],
+    "meshgrid": [(VECTOR, INDEX), (VECTOR, INDEX, {"indexing": "ij"}), (VECTOR,), (VECTOR, INDEX, VECTOR)],
     "count_nonzero": [(INDEX,), (MATRIX > 0, 1)],
     "ptp": [(MATRIX, 1), (INDEX,)],
     "logsumexp": [(MATRIX,), (TENSOR, (0, 2)), (SPECIAL, 1), (INDEX.astype("f8"), 0, {"keepdims": True})],
@@ -78,7 +82,8 @@ CALLS = [(name, call) for name, calls in CASES.items() for call in calls]
 
 # functions of lists, of numbers alone, of functions: tested below or in the file named
 ELSEWHERE = {
-    "concatenate", "stack", "vstack", "hstack", "split", "array_split", "pad", "einsum", "zeros", "ones", "full",
+    "column_stack", "concatenate", "dstack", "stack", "vstack", "hstack", "split", "array_split", "pad", "einsum",
+    "zeros", "ones", "full",
     "eye", "identity", "arange", "linspace", "getitem", "ifelse", "cond", "scan",
 }  # fmt: skip
 
@@ -137,6 +142,12 @@ def test_joining_and_splitting(make):
     assert_agree(lambda x: et.vstack([x, x]), lambda x: np.vstack([x, x]), VECTOR, make=make)
     assert_agree(lambda x: et.hstack([x, x]), lambda x: np.hstack([x, x]), VECTOR, make=make)
     assert_agree(lambda x: et.hstack([x, x]), lambda x: np.hstack([x, x]), MATRIX, make=make)
+    for name in ("column_stack", "dstack"):
+        for array in (VECTOR, MATRIX):
+            assert_agree(lambda x, n=name: FUNCTIONS[n]([x, x]),
+                         lambda x, n=name: getattr(np, n)([x, x]), array, make=make)  # fmt: skip
+    assert_agree(lambda x: et.array([[x[0], 1], [x.shape[0], x[1]]]),
+                 lambda x: np.array([[x[0], 1], [5, x[1]]]), VECTOR)  # fmt: skip
     for where, axis in ((2, 0), ([1, 3], 1), ([], 0), ([3, 2, 9], 1)):
         assert_agree(lambda x, w=where, k=axis: et.split(x, w, k),
                      lambda x, w=where, k=axis: np.split(x, w, k), MATRIX, make=make)  # fmt: skip

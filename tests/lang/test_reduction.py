@@ -53,6 +53,15 @@ def test_gradients_of_products_are_products_of_the_others(row, wanted):
     np.testing.assert_array_equal(got, wanted)
 
 
+@pytest.mark.parametrize("row", [[2, 3, 4], [0, 3, 4], [1, 0, 2], [0, 0, 5]])
+def test_gradients_of_running_products_need_no_division(row):
+    x, w = et.vector("x"), np.array([1.0, 10.0, 100.0])
+    value = np.array(row, float)
+    got = et.interpret(et.grad((et.cumprod(x) * w).sum(), x), {x: value})
+    wanted = [sum(w[j] * np.prod(np.delete(value[: j + 1], i)) for j in range(i, 3)) for i in range(3)]
+    np.testing.assert_allclose(got, wanted)
+
+
 @pytest.mark.parametrize("function", [et.max, et.min])
 def test_ties_share_the_gradient(function):
     x = et.matrix("x")

@@ -92,6 +92,14 @@ def test_second_derivatives_of_loops():
     np.testing.assert_allclose(second, wanted, rtol=1e-6)
 
 
+def test_forward_mode_of_loops():
+    x, w, states = build_recurrent()
+    given = {x: VALUE / 9, w: 0.5}
+    moved = et.interpret(et.jvp(states, w, et.as_expr(1.0)), given)
+    ends = [recurrent(VALUE / 9, 0.5 + s) for s in (1e-6, -1e-6)]
+    np.testing.assert_allclose(moved, (ends[0] - ends[1]) / 2e-6, rtol=1e-7)
+
+
 def test_captured_matrices_get_gradients():
     W, X = et.matrix("W"), et.matrix("X")
     states, _ = et.scan(

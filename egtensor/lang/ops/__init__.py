@@ -6,8 +6,10 @@ from egtensor.lang.ops import (
     elementwise,
     explog,
     indexing,
+    joining,
     leaf,
     linalg,
+    padding,
     products,
     random,
     reduction,
@@ -21,6 +23,6 @@ from egtensor.lang.ops import (
 )
 
 __all__ = [
-    "bitwise", "creation", "elementwise", "explog", "indexing", "leaf", "linalg", "products",
+    "bitwise", "creation", "elementwise", "explog", "indexing", "joining", "leaf", "linalg", "padding", "products",
     "random", "reduction", "region", "reshaping", "rounding", "shape", "special", "statistics", "trigonometric",
 ]  # fmt: skip

@@ -162,7 +162,8 @@ def det(x: Any) -> Any:
 def solution(a: Any, b: Any) -> Any:
     """The x with ``a @ x = b``, over leading axes; ``b`` is a vector if it has one axis."""
     from egtensor.lang.expr import broadcast
-    from egtensor.lang.ops.reshaping import common_dtype, reshape
+    from egtensor.lang.ops.joining import common_dtype
+    from egtensor.lang.ops.reshaping import reshape
     from egtensor.lang.types import broadcast_shapes
 
     a, b = common_dtype([_floats(a), _floats(b)])

@@ -180,3 +180,30 @@ cumsum: Op = Op(
     facts=(*kept(FINITE, INTEGER, GE0, GE1, LE0), *given(FINITE | NOTNAN, then=NOTNAN)),
     doc="Sums of the elements so far, in the operand's own dtype.",
 )  # fmt: skip
+
+
+def _cumprod_vjp(g: Any, y: Any, x: Any, *, axis: int) -> tuple[Any, ...]:
+    """What comes after each element, backwards: r[k] = g[k] + x[k+1] r[k+1]; no division, so zeros are safe."""
+    from egtensor.lang.expr import scalar
+    from egtensor.lang.ops.region import scan_
+    from egtensor.lang.ops.reshaping import moveaxis
+    from egtensor.lang.ops.shape import along, join
+
+    n = x.shape[axis]
+    ones = scalar(1, x.type.with_shape(1 if k == axis else e for k, e in enumerate(x.shape)))
+    before = along(join(ones, y, axis=axis), axis, 0, n)
+    following = along(join(x, ones, axis=axis), axis, 1, n)
+    steps = [moveaxis(v, axis, 0) for v in (g, following)]
+    zeros = scalar(0, steps[0].type.with_shape(steps[0].shape[1:]))
+    after, _ = scan_(
+        lambda gk, xk, r: gk + xk * r, sequences=steps, outputs_info=zeros, go_backwards=True
+    )
+    return (before * moveaxis(_reversed(after, 0), 0, axis),)
+
+
+cumprod: Op = Op(
+    name="cumprod", numpy=lambda x, *, axis: np.cumprod(x, axis, dtype=x.dtype), arity=1, attrs=("axis",),
+    body=Prefix("mul"), type_rule=_unchanged, cost=1, vjp=_cumprod_vjp,
+    facts=(*kept(FINITE, INTEGER, GE0, GE1, NONZERO), *given(FINITE | NOTNAN, then=NOTNAN)),
+    doc="Products of the elements so far, in the operand's own dtype.",
+)  # fmt: skip

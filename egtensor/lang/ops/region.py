@@ -227,47 +227,51 @@ def _reversed(x: Expr) -> Expr:
     return along(x, 0, x.shape[0] - 1, x.shape[0], -1)  # type: ignore[no-any-return]
 
 
+def _carried_into(
+    states: list[int], operands: Sequence[Expr], extent: Extent, n: int, m: int, body: SubGraph
+) -> list[Expr]:
+    """Carried values as each step finds them: the loop once more, keeping them."""
+    if not states:
+        return []
+    kept = SubGraph(body.inputs, (*body.outputs[:n], *(body.inputs[k] for k in states)))
+    return list(scan(*operands, extent=extent, n_carries=n, n_sequences=m, body=kept)[n:])
+
+
 def _scan_vjp(
     g: Any, y: Any, *operands: Any, extent: Extent, n_carries: int, n_sequences: int, body: SubGraph
 ) -> tuple[Any, ...]:
     n, m = n_carries, n_sequences
-    # the loop once more, keeping what is carried into each step
-    kept = SubGraph(body.inputs, (*body.outputs[:n], *body.inputs[:n]))
-    forward = scan(*operands, extent=extent, n_carries=n, n_sequences=m, body=kept)
-    saved = forward[n:]
     floats = [k for k, x in enumerate(operands) if x.dtype.kind == "f"]
     moving, invariant = [k for k in floats if k < n], [k for k in floats if k >= n + m]
+    swept = [k for k in floats if n <= k < n + m]
     given = [k for k in _float_outputs(body) if k >= n]
     seeds = {k: bound(body.outputs[k].type) for k in (*moving, *given)}
     sums = {k: bound(body.inputs[k].type) for k in invariant}
-    pulled = dict(
-        zip(
-            floats,
-            _pulled(
-                body,
-                [body.outputs[k] for k in seeds],
-                list(seeds.values()),
-                [body.inputs[k] for k in floats],
-            ),
-            strict=True,
-        )
-    )
+    inner = [body.inputs[k] for k in floats]
+    step = _pulled(body, [body.outputs[k] for k in seeds], list(seeds.values()), inner)
+    pulled = dict(zip(floats, step, strict=True))
     carried = [
         *(_as(pulled[k], seeds[k].type) for k in moving),
         *(add(total, pulled[k]) for k, total in sums.items()),
     ]
-    swept = [k for k in floats if n <= k < n + m]
+    outputs = [*carried, *(pulled[k] for k in swept)]
+    used = set(toposort(outputs))
+    needed = [k for k, x in enumerate(body.inputs) if x in used]
+    states, stepwise = [k for k in needed if k < n], [k for k in needed if n <= k < n + m]
+    rest = [k for k in needed if k >= n + m]
     back = close(
         (
-            *(seeds[k] for k in moving), *sums.values(),
-            *body.inputs[: n + m], *(seeds[k] for k in given), *body.inputs[n + m :],
+            *(seeds[k] for k in moving), *sums.values(), *(body.inputs[k] for k in (*states, *stepwise)),
+            *(seeds[k] for k in given), *(body.inputs[k] for k in rest),
         ),
-        (*carried, *(pulled[k] for k in swept)),
+        outputs,
     )  # fmt: skip
+    saved = _carried_into(states, operands, extent, n, m, body)
+    sequences = [*saved, *(operands[k] for k in stepwise), *(g[k] for k in given)]
     made = scan(
         *(g[k] for k in moving), *(scalar(0, operands[k].type) for k in invariant),
-        *map(_reversed, (*saved, *operands[n : n + m], *(g[k] for k in given))), *operands[n + m :],
-        extent=extent, n_carries=len(carried), n_sequences=n + m + len(given), body=back,
+        *map(_reversed, sequences), *(operands[k] for k in rest),
+        extent=extent, n_carries=len(carried), n_sequences=len(sequences), body=back,
     )  # fmt: skip
     found = dict(zip((*moving, *invariant), made[: len(carried)], strict=True))
     found |= {k: _reversed(s) for k, s in zip(swept, made[len(carried) :], strict=True)}

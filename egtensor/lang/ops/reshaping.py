@@ -1,27 +1,23 @@
-"""Rearranging, joining, splitting, repeating and padding, with NumPy's signatures, made from the core moves."""
+"""Rearranging axes and shapes, with NumPy's signatures, made from the core moves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from egtensor.errors import ShapeError, TypeRuleError, UnsupportedError
+from egtensor.errors import ShapeError, TypeRuleError
 from egtensor.lang import dims
 from egtensor.lang.dims import Extent
-from egtensor.lang.expr import Expr, as_expr, broadcast, cast, scalar
+from egtensor.lang.expr import Expr, as_expr, broadcast, scalar
 from egtensor.lang.op import composed
 from egtensor.lang.ops import shape as core
-from egtensor.lang.ops.creation import as_extent, as_shape
-from egtensor.lang.ops.elementwise import maximum, minimum, remainder, subtract
-from egtensor.lang.ops.indexing import gather, scatter_add, take
+from egtensor.lang.ops.creation import as_shape
+from egtensor.lang.ops.indexing import gather, scatter_add
 from egtensor.lang.ops.leaf import iota
-from egtensor.lang.ops.shape import along, joined
 from egtensor.lang.types import (
     INT64,
     TensorType,
-    as_dtype,
     broadcast_shapes,
     normalize_axes,
     normalize_axis,
@@ -180,257 +176,6 @@ def _atleast(rank: int) -> Any:
 atleast_1d = composed(numpy=np.atleast_1d)(_atleast(1))
 atleast_2d = composed(numpy=np.atleast_2d)(_atleast(2))
 atleast_3d = composed(numpy=np.atleast_3d)(_atleast(3))
-
-
-def common_dtype(xs: Sequence[Expr]) -> list[Expr]:
-    """Operands converted to the dtype that NumPy joins them in."""
-    dtype = as_dtype(np.result_type(*(x.dtype for x in xs)))
-    return [cast(x, dtype) for x in xs]
-
-
-def _operands(name: str, operands: Any) -> list[Expr]:
-    if isinstance(operands, Expr):
-        operands = [operands[k] for k in range(len(operands))]
-    xs = [as_expr(x) for x in operands]
-    if not xs:
-        raise ShapeError(
-            f"{name}: nothing to join\n  at least one tensor is needed\n  fix: pass a non-empty list"
-        )
-    return common_dtype(xs)
-
-
-@composed(numpy=np.concatenate)
-def concatenate(operands: Any, axis: int | None = 0) -> Expr:
-    """Tensors one after the other along ``axis``, or flattened if it is None."""
-    xs = _operands("concatenate", operands)
-    if axis is None:
-        xs, axis = [ravel(x) for x in xs], 0
-    if any(x.ndim != xs[0].ndim for x in xs) or not xs[0].ndim:
-        raise ShapeError(
-            f"concatenate: cannot join {' with '.join(str(x.type) for x in xs)}\n"
-            f"  all must have the same number of axes, at least one\n"
-            f"  fix: add axes with None, or use et.stack"
-        )
-    k = normalize_axis("concatenate", axis, xs[0].ndim)
-    return xs[0] if len(xs) == 1 else core.join(*xs, axis=k)
-
-
-@composed(numpy=np.stack)
-def stack(operands: Any, axis: int = 0) -> Expr:
-    """Tensors of one shape along a new axis."""
-    xs = _operands("stack", operands)
-    k = normalize_axis("stack", axis, xs[0].ndim + 1)
-    return concatenate([expand_dims(x, k) for x in xs], axis=k)  # type: ignore[no-any-return]
-
-
-@composed(numpy=np.vstack)
-def vstack(operands: Any) -> Expr:
-    """Tensors below each other; vectors are rows."""
-    return concatenate([atleast_2d(x) for x in _operands("vstack", operands)], axis=0)  # type: ignore[no-any-return]
-
-
-@composed(numpy=np.hstack)
-def hstack(operands: Any) -> Expr:
-    """Tensors side by side; vectors one after the other."""
-    xs = [atleast_1d(x) for x in _operands("hstack", operands)]
-    return concatenate(xs, axis=0 if xs[0].ndim == 1 else 1)  # type: ignore[no-any-return]
-
-
-def _cut(x: Expr, axis: int, places: Sequence[Any]) -> list[Expr]:
-    ends = [*places, None]
-    parts, start = [], None
-    for end in ends:
-        index = (slice(None),) * axis + (slice(start, end),)
-        parts.append(x[index])
-        start = end
-    return parts
-
-
-@composed(numpy=np.array_split)
-def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Expr]:
-    """Consecutive parts along ``axis``: as many as given, nearly equal, or cut at the places given."""
-    x = as_expr(x)
-    axis = normalize_axis("array_split", axis, x.ndim)
-    if isinstance(indices_or_sections, (tuple, list, np.ndarray)):
-        return _cut(x, axis, [as_extent(i, "a place to split at") for i in indices_or_sections])
-    sections, n = int(indices_or_sections), x.shape[axis]
-    parts: list[Expr] = []
-    start: Extent = 0
-    for k in range(sections):
-        size = dims.floordiv(n + (sections - 1 - k), sections)
-        parts.append(along(x, axis, start, size))
-        start = start + size
-    return parts
-
-
-@composed(numpy=np.split)
-def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Expr]:
-    """Consecutive parts along ``axis``: as many as given, all equal, or cut at the places given."""
-    x = as_expr(x)
-    k = normalize_axis("split", axis, x.ndim)
-    n = x.shape[k]
-    if isinstance(indices_or_sections, (int, np.integer)) and isinstance(n, int):
-        sections = int(indices_or_sections)
-        if n % sections:
-            raise ShapeError(
-                f"split: axis {k} of {x.type} does not divide into {sections} equal parts\n"
-                f"  {n} is not a multiple of {sections}\n"
-                f"  fix: use et.array_split"
-            )
-    return array_split(x, indices_or_sections, axis)  # type: ignore[no-any-return]
-
-
-@composed(numpy=np.tile)
-def tile(x: Any, reps: Any) -> Expr:
-    """``x`` repeated side by side, ``reps`` times along each axis."""
-    x, counts = as_expr(x), as_shape(reps)
-    rank = max(x.ndim, len(counts))
-    counts = (1,) * (rank - len(counts)) + counts
-    shape = (1,) * (rank - x.ndim) + x.shape
-    apart = reshape(x, tuple(e for n in shape for e in (1, n)))
-    wide = broadcast_to(apart, tuple(e for r, n in zip(counts, shape, strict=True) for e in (r, n)))
-    return reshape(wide, tuple(r * n for r, n in zip(counts, shape, strict=True)))  # type: ignore[no-any-return]
-
-
-@composed(numpy=np.repeat)
-def repeat(x: Any, repeats: Any, axis: int | None = None) -> Expr:
-    """Each element ``repeats`` times, along ``axis`` or of the flattened tensor."""
-    x = as_expr(x)
-    if axis is None:
-        x, axis = ravel(x), 0
-    k = normalize_axis("repeat", axis, x.ndim)
-    if isinstance(repeats, (list, tuple, np.ndarray)) and np.ndim(repeats) > 0:
-        if not isinstance(x.shape[k], int):
-            raise UnsupportedError(
-                "repeat: a count per element of an axis of unknown size\n"
-                "  the size of the result would not be known\n"
-                "  fix: pass one count, or declare the size"
-            )
-        return take(x, np.repeat(np.arange(x.shape[k]), np.asarray(repeats)), axis=k)  # type: ignore[no-any-return]
-    count = as_extent(repeats, "repeats")
-    lead, n, rest = x.shape[:k], x.shape[k], x.shape[k + 1 :]
-    wide = broadcast_to(reshape(x, (*lead, n, 1, *rest)), (*lead, n, count, *rest))
-    return reshape(wide, (*lead, n * count, *rest))  # type: ignore[no-any-return]
-
-
-@composed(numpy=np.flip)
-def flip(x: Any, axis: Any = None) -> Expr:
-    """The elements in reverse order along ``axis``."""
-    x = as_expr(x)
-    for k in normalize_axes("flip", axis, x.ndim):
-        x = along(x, k, x.shape[k] - 1, x.shape[k], -1)
-    return x  # type: ignore[no-any-return]
-
-
-@composed(numpy=np.roll)
-def roll(x: Any, shift: Any, axis: Any = None) -> Expr:
-    """Elements moved ``shift`` places along ``axis``, those beyond the end to the front."""
-    x = as_expr(x)
-    if axis is None:
-        return reshape(roll(ravel(x), shift, 0), x.shape)  # type: ignore[no-any-return]
-    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    shifts = shift if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
-    for s, a in zip(shifts, axes, strict=True):
-        k = normalize_axis("roll", a, x.ndim)
-        n = x.shape[k]
-        distance, period = as_extent(s, "a shift"), dims.maximum(n, 1)
-        moved = distance - dims.floordiv(distance, period) * period
-        if moved != 0:
-            x = joined([along(x, k, n - moved, moved), along(x, k, 0, n - moved)], k)
-    return x  # type: ignore[no-any-return]
-
-
-def _pad_widths(x: Expr, pad_width: Any) -> list[tuple[Extent, Extent]]:
-    if isinstance(pad_width, dict):
-        given = {normalize_axis("pad", k, x.ndim): v for k, v in pad_width.items()}
-        pairs = [given.get(k, (0, 0)) for k in range(x.ndim)]
-        return [(v, v) if not isinstance(v, (tuple, list)) else tuple(v) for v in pairs]
-    return _pairs(x.ndim, pad_width)
-
-
-def _pairs(rank: int, given: Any) -> list[tuple[Any, Any]]:
-    if not isinstance(given, (tuple, list, np.ndarray)):
-        return [(given, given)] * rank
-    values = list(given)
-    if len(values) == 1 and isinstance(values[0], (tuple, list, np.ndarray)):
-        return [tuple(values[0])] * rank
-    if not isinstance(values[0], (tuple, list, np.ndarray)):
-        return [(values[0], values[-1])] * rank
-    if len(values) != rank:
-        raise ShapeError(
-            f"pad: {len(values)} pairs for {rank} axes\n"
-            f"  there is one pair (before, after) for each axis, or one for all\n"
-            f"  fix: pass {rank} pairs"
-        )
-    return [tuple(v) for v in values]
-
-
-def _reflected(i: Any, n: Extent) -> Any:
-    period = dims.maximum(2 * (n - 1), 1)
-    j = remainder(i, period)
-    return minimum(j, subtract(period, j))
-
-
-def _symmetric(i: Any, n: Extent) -> Any:
-    j = remainder(i, dims.maximum(2 * n, 1))
-    return minimum(j, subtract(2 * n - 1, j))
-
-
-PAD_PLACES: dict[str, Callable[[Any, Extent], Any]] = {
-    "edge": lambda i, n: minimum(maximum(i, 0), n - 1),
-    "reflect": _reflected,
-    "symmetric": _symmetric,
-    "wrap": lambda i, n: remainder(i, dims.maximum(n, 1)),
-}
-
-
-@composed(numpy=np.pad)
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Expr:
-    """``x`` with elements added before and after it along each axis.
-
-    pad_width  one number, a pair (before, after), or a pair for each axis
-    mode       constant, edge, reflect, symmetric, wrap or empty (zeros)
-    """
-    x = as_expr(x)
-    if mode not in ("constant", "empty", *PAD_PLACES):
-        raise UnsupportedError(
-            f"pad: mode {mode!r}\n"
-            f"  the modes are constant, empty, {', '.join(PAD_PLACES)}\n"
-            f"  fix: compute the border and use et.concatenate"
-        )
-    values = _pairs(x.ndim, constant_values)
-    for k, widths in enumerate(_pad_widths(x, pad_width)):
-        before, after = (as_extent(w, "a width") for w in widths)
-        if before == 0 and after == 0:
-            continue
-        if mode in PAD_PLACES:
-            x = _padded_from(x, k, before, after, mode)
-        else:
-            first, last = (
-                full_along(x, k, w, v) for w, v in zip((before, after), values[k], strict=True)
-            )
-            x = joined([first, x, last], k)
-    return x  # type: ignore[no-any-return]
-
-
-def full_along(x: Expr, axis: int, size: Extent, value: Any) -> Expr:
-    """The number ``value`` in the type of ``x`` but for the size of one axis."""
-    shape = tuple(size if k == axis else n for k, n in enumerate(x.shape))
-    number = cast(as_expr(value), x.dtype)
-    return (
-        broadcast(number, shape)
-        if not isinstance(value, int)
-        else scalar(value, TensorType(x.dtype, shape))
-    )
-
-
-def _padded_from(x: Expr, axis: int, before: Extent, after: Extent, mode: str) -> Expr:
-    n = x.shape[axis]
-    line = iota(extent=before + n + after, dtype=INT64)
-    places = PAD_PLACES[mode](subtract(line, before), n)
-    gathered = gather(x, places, axes=(axis,))
-    order = (*range(1, axis + 1), 0, *range(axis + 1, x.ndim))
-    return permuted(gathered, order)
 
 
 @composed(numpy=np.diagonal)

@@ -148,14 +148,24 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Expr:
     return _place(reduction.argmin, x, axis, keepdims)
 
 
-@composed(numpy=np.cumsum)
-def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Expr:
-    """Sums of the elements so far along ``axis``, or of the flattened tensor."""
+def _prefix(op: Op, x: Any, axis: int | None, dtype: Any) -> Expr:
     x = as_expr(x)
     x = cast(x, reduction.accumulator(x.dtype) if dtype is None else as_dtype(dtype))
     if axis is None:
         x, axis = reshape(x, shape=(x.size,)), 0
-    return reduction.cumsum(x, axis=normalize_axis("cumsum", axis, x.ndim))  # type: ignore[no-any-return]
+    return op(x, axis=normalize_axis(op.name, axis, x.ndim))  # type: ignore[no-any-return]
+
+
+@composed(numpy=np.cumsum)
+def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Expr:
+    """Sums of the elements so far along ``axis``, or of the flattened tensor."""
+    return _prefix(reduction.cumsum, x, axis, dtype)
+
+
+@composed(numpy=np.cumprod)
+def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Expr:
+    """Products of the elements so far along ``axis``, or of the flattened tensor."""
+    return _prefix(reduction.cumprod, x, axis, dtype)
 
 
 @composed(numpy=np.count_nonzero)
