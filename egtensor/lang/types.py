@@ -131,6 +131,9 @@ def extents_agree(a: Extent, b: Extent, equalities: Equalities) -> bool:
 
 def broadcast_shapes(name: str, types: Sequence[TensorType], equalities: Equalities) -> Shape:
     """The common shape of elementwise operands; static sizes win over symbolic ones."""
+    first = types[0].shape
+    if all(t.shape == first for t in types):
+        return first
     rank = max(t.ndim for t in types)
     shape: list[Extent] = []
     for axis in range(-rank, 0):
