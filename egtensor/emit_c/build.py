@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import warnings
 from functools import cache
 from pathlib import Path
@@ -129,26 +130,29 @@ def _compile(
     import subprocess  # 2 ms, and most builds are found in the cache
     import tempfile
 
-    handle, made = tempfile.mkstemp(prefix=f"{name}.", suffix=".part", dir=folder)
-    os.close(handle)
-    try:
-        command = [compiler[0], *flags, "-x", "c", "-", "-o", made, "-lm"]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as process:
-            try:
-                _, errors = process.communicate(text.encode())
-            except BaseException:
-                process.kill()
-                raise
+    # the compiler's own temporary files go there too, so that nothing is left of a killed one
+    with tempfile.TemporaryDirectory(prefix=f"{name}.", suffix=".part", dir=folder) as scratch:
+        made = os.path.join(scratch, final.name)
+        process = subprocess.Popen(
+            [compiler[0], *flags, "-x", "c", "-", "-o", made, "-lm"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "TMPDIR": scratch},
+            start_new_session=True,
+        )
+        try:
+            _, errors = process.communicate(text.encode())
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         if process.returncode != 0:
             message = errors.decode(errors="replace")
             if "No space left" in message:
                 raise OSError(28, "No space left on device", str(folder))
             raise _failed(message, text)
         os.replace(made, final)
-    finally:
-        Path(made).unlink(missing_ok=True)
     return final
 
 

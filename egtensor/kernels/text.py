@@ -81,7 +81,7 @@ class TermText:
     constant: Callable[[object, DType], str]
     c_type: Callable[[DType], str]
     slot: Callable[[int], str]
-    lanes: int = 0
+    lanes: int | str = 0
     lines: list[str] = field(default_factory=list)
     names: dict[Term, str] = field(default_factory=dict)
     count: int = 0
