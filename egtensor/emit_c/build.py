@@ -133,20 +133,20 @@ def _compile(
     # the compiler's own temporary files go there too, so that nothing is left of a killed one
     with tempfile.TemporaryDirectory(prefix=f"{name}.", suffix=".part", dir=folder) as scratch:
         made = os.path.join(scratch, final.name)
-        process = subprocess.Popen(
-            [compiler[0], *flags, "-x", "c", "-", "-o", made, "-lm"],
+        command = [compiler[0], *flags, "-x", "c", "-", "-o", made, "-lm"]
+        with subprocess.Popen(
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={**os.environ, "TMPDIR": scratch},
             start_new_session=True,
-        )
-        try:
-            _, errors = process.communicate(text.encode())
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            raise
+        ) as process:
+            try:
+                _, errors = process.communicate(text.encode())
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
         if process.returncode != 0:
             message = errors.decode(errors="replace")
             if "No space left" in message:

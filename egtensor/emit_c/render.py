@@ -419,4 +419,3 @@ static void egt_run(struct egt_env *e, void (*kernel)(void *, int64_t, int64_t),
     if (chunk >= units) kernel(e, 0, units);
     else e->rt->parallel_for(units, chunk, kernel, e);
 }}"""
-
