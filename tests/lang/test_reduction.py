@@ -58,7 +58,9 @@ def test_gradients_of_running_products_need_no_division(row):
     x, w = et.vector("x"), np.array([1.0, 10.0, 100.0])
     value = np.array(row, float)
     got = et.interpret(et.grad((et.cumprod(x) * w).sum(), x), {x: value})
-    wanted = [sum(w[j] * np.prod(np.delete(value[: j + 1], i)) for j in range(i, 3)) for i in range(3)]
+    wanted = [
+        sum(w[j] * np.prod(np.delete(value[: j + 1], i)) for j in range(i, 3)) for i in range(3)
+    ]
     np.testing.assert_allclose(got, wanted)
 
 
