@@ -29,13 +29,14 @@ INTEGER: Final = {
 }  # fmt: skip
 NAMES: Final = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh",
-    "arctanh": "atanh", "arctan2": "atan2", "abs": "fabs", "gammaln": "lgamma",
+    "arctanh": "atanh", "arctan2": "atan2", "gammaln": "lgamma",
 }  # fmt: skip
 FUNCTIONS: Final = frozenset(
     "sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh floor ceil trunc rint erf"
     " erfc hypot copysign nextafter fmod fmin fmax fma pow ldexp".split()
 )
 FLOAT: Final = {
+    "abs": "fabs{f}({0})",
     "div": "({0} / {1})", "reciprocal": "(({t})1 / {0})",
     "min": "(({0} < {1} || {0} != {0}) ? {0} : {1})",
     "max": "(({0} > {1} || {0} != {0}) ? {0} : {1})",

@@ -15,6 +15,7 @@ from egtensor.kernels.plan import Buffer, Kernel, KernelPlan, Phase, Reduction, 
 from egtensor.kernels.target import Source
 from egtensor.kernels.text import SizeNames, TermText
 from egtensor.lang.prim import PRIMS
+from egtensor.lang.scalar import Term
 from egtensor.lang.types import DType
 
 THREADS = 256
@@ -165,9 +166,9 @@ class _KernelText:
             value = self._emit(roots)[0]
             self.put(f"{store.access.buffer.name}[{self.terms.place(store.access)}] = {value};")
 
-    def _emit(self, roots: list[object]) -> list[str]:
+    def _emit(self, roots: list[Term]) -> list[str]:
         start = len(self.terms.lines)
-        names = self.terms.write(roots)  # type: ignore[arg-type]
+        names = self.terms.write(roots)
         for line in self.terms.lines[start:]:
             self.put(line)
         return names

@@ -18,7 +18,6 @@ from egtensor.kernels.plan import (
     Phase,
     Position,
     Reduction,
-    Site,
     Slot,
     Store,
     Strided,
@@ -26,6 +25,7 @@ from egtensor.kernels.plan import (
     terms_of,
 )
 from egtensor.kernels.sizes import Sizes
+from egtensor.kernels.target import Site
 from egtensor.lang.dims import Extent, Shape, Size, estimate, floordiv, product, sizes_of
 from egtensor.lang.number import Number
 from egtensor.lang.op import ArgReduce, Attrs, Gather, Item, Leaf, Reduce, Scalar
@@ -423,7 +423,7 @@ def _with_partials(kernel: Kernel, given: Set[Size]) -> Kernel:
     if not first.inner or any(r.identity is None for r in first.reductions):
         return kernel
     blocks = product(kernel.axes[:-1]) * floordiv(kernel.axes[-1] + (BLOCK - 1), BLOCK)
-    kind: BufferKind = "temporary" if given.issuperset(sizes_of(blocks)) else "dynamic"
+    kind: BufferKind = "temporary" if all(n in given for n in sizes_of(blocks)) else "dynamic"
     partials = tuple(
         Buffer(f"{kernel.name}_part{r.slot}", kind, r.dtype, (blocks,)) for r in first.reductions
     )

@@ -25,13 +25,13 @@ from egtensor.kernels.plan import (
     Loop,
     Region,
     Seq,
-    Site,
     Strided,
     reads,
     regions,
     writes,
 )
-from egtensor.kernels.sizes import unify
+from egtensor.kernels.sizes import Sizes, unify
+from egtensor.kernels.target import Site
 from egtensor.lang.dims import (
     Extent,
     Shape,
@@ -90,7 +90,7 @@ class Scheduler:
         memory: dict[int, Strided] | None = None,
     ) -> None:
         self.program, self.prefix, self.bound = program, prefix, memory or {}
-        self.sizes = unify(program, parent.sizes if parent else None)
+        self.sizes: Sizes = unify(program, parent.sizes if parent else None)
         scattered = (k for k, m in self.bound.items() if m.strides != row_major(m.shape))
         analysed = analyse(program, self.sizes, frozenset(scattered))
         self.flows = analysed.all
