@@ -17,7 +17,7 @@ from egtensor.compiled import Binding, CompiledFunction, History, InterpretedFun
 from egtensor.config import config
 from egtensor.diff.pullback import resolve
 from egtensor.emit_c import C
-from egtensor.errors import CompileError, FunctionError, UnsupportedError
+from egtensor.errors import CompileError, EngineError, FunctionError, UnsupportedError
 from egtensor.kernels.target import Source, Target
 from egtensor.lang.expr import Expr, toposort
 from egtensor.lang.types import TensorType
@@ -157,8 +157,12 @@ def optimise(
         with _timed(report, "resolve"):
             written = from_exprs(resolve(list(exprs)))
         return (Extracted(written, 0.0),)
-    with _timed(report, "saturate"):
-        classes, report.saturation = optimise_space(exprs, options.rules, options.limits)
+    try:
+        with _timed(report, "saturate"):
+            classes, report.saturation = optimise_space(exprs, options.rules, options.limits)
+    except EngineError as error:
+        warnings.warn(f"{error}\nThe program is compiled as written.", RuntimeWarning, stacklevel=4)
+        return (Extracted(from_exprs(resolve(list(exprs))), 0.0),)
     with _timed(report, "extract"):
         return extract(classes, options.cost_model, accuracy=options.accuracy)
 

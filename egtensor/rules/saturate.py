@@ -45,6 +45,8 @@ class SaturationReport:
     stopped         why it stopped: "saturated", "explored", "rows", "contradiction" or "engine"
     rows            e-nodes after each phase
     pullbacks       derivatives in the program as written
+    resolved        how many of them the e-graph resolved
+    fallbacks       how often the e-graph was given up for the program as written
     contradiction   rules that together made different things equal
     times           seconds per stage; not part of any decision
     """
@@ -53,6 +55,8 @@ class SaturationReport:
     stopped: str = "saturated"
     rows: dict[str, int] = field(default_factory=dict)
     pullbacks: int = 0
+    resolved: int = 0
+    fallbacks: int = 0
     iterations: int = 0
     contradiction: tuple[str, ...] = ()
     times: dict[str, float] = field(default_factory=dict)
@@ -61,6 +65,8 @@ class SaturationReport:
         rows = ", ".join(f"{phase} {n}" for phase, n in self.rows.items())
         used = sorted(self.matches.items(), key=lambda item: (-item[1], item[0]))
         lines = [f"stopped: {self.stopped} after {self.iterations} iterations; rows: {rows}"]
+        if self.pullbacks:
+            lines.append(f"derivatives: {self.resolved} of {self.pullbacks} resolved by rules")
         if self.contradiction:
             lines.append(f"contradiction between {', '.join(self.contradiction)}")
         return "\n".join([*lines, *(f"{n:6d}  {rule}" for rule, n in used)])
@@ -94,7 +100,7 @@ def optimise_space(
         stopped, shown, contradiction = "engine", str(error), ()
     warnings.warn(shown, RuntimeWarning, stacklevel=2)
     classes, report = _optimised(roots, RuleSet(), Limits(explore=0), record=False)
-    report.stopped, report.contradiction = stopped, contradiction
+    report.stopped, report.contradiction, report.fallbacks = stopped, contradiction, 1
     return classes, report
 
 
@@ -112,7 +118,8 @@ def _optimised(
             inserted = clock()
             report = saturate(egraph, limits)
             saturated = clock()
-            classes = _read(egraph, report)
+            classes = _read(egraph, report)  # fails where a derivative is left
+            report.resolved = report.pullbacks
             done = clock()
     except BaseException:
         # whatever was interrupted may have left the engine half way; it is made anew
