@@ -20,12 +20,14 @@ from egtensor.emit_c import C
 from egtensor.errors import CompileError, EngineError, FunctionError, UnsupportedError
 from egtensor.kernels.target import Source, Target
 from egtensor.lang.expr import Expr, toposort
+from egtensor.lang.op import OPS
 from egtensor.lang.types import TensorType
 from egtensor.lang.unify import Unified, unify
 from egtensor.report import FunctionReport
 from egtensor.roots import Roots, collect
 from egtensor.rules.domain import Domain
 from egtensor.rules.limits import Limits
+from egtensor.shared import Container
 from egtensor.signature import Signature
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from egtensor.extract.extract import Extracted
     from egtensor.extract.program import Program
     from egtensor.rules.ruleset import RuleSet
+
+
+WRITTEN = 64  # elements up to which a constant is part of the generated text
 
 
 @dataclass(frozen=True)
@@ -109,8 +114,9 @@ def function(
     """
     roots = collect(inputs, outputs, updates, givens, on_unused_input)
     options = _options(target, allow, accuracy, rules, cost_model, limits)
-    request = unify(roots.exprs, (*roots.inputs, *roots.shared))
-    binding = _bind(roots, request, allow_downcast)
+    constants = large_constants(roots.exprs)
+    request = unify(roots.exprs, (*roots.inputs, *roots.shared, *constants))
+    binding = _bind(roots, constants, request, allow_downcast)
     if _target_name(target) == "interpret":
         return InterpretedFunction(_as_written(request, options), binding)
     key = cache.key(request, options)
@@ -216,13 +222,25 @@ def _target_name(target: str | None) -> str:
     return name
 
 
-def _bind(roots: Roots, request: Unified, downcast: bool) -> Binding:
+def large_constants(exprs: Sequence[Expr]) -> tuple[Expr, ...]:
+    """Constants that are passed to the code as data instead of being written into it."""
+    return tuple(
+        n for n in toposort(exprs) if n.op is OPS["constant"] and n.attrs[0].array.size > WRITTEN
+    )
+
+
+def _bind(
+    roots: Roots, constants: tuple[Expr, ...], request: Unified, downcast: bool
+) -> Binding:
     types: tuple[TensorType, ...] = tuple(i.type for i in request.inputs)
     n = len(roots.inputs)
     place = {s: k for k, s in enumerate(roots.shared)}
     return Binding(
         signature=Signature(tuple(str(i.attrs[1]) for i in roots.inputs), types[:n], downcast),
-        shared=tuple(s.container for s in roots.shared),
+        shared=(
+            *(s.container for s in roots.shared),
+            *(Container.of_constant(c.attrs[0].array, c.type) for c in constants),
+        ),
         shared_types=types[n:],
         outputs=tuple(r.type for r in request.roots),
         updates=tuple(place[s] for s, _ in roots.updates),

@@ -29,6 +29,11 @@ class Container:
         self.default_update: Expr | None = None
         self._variable: weakref.ref[SharedVariable] | None = None
 
+    @staticmethod
+    def of_constant(array: Any, type_: TensorType) -> Container:
+        """The container of an array that no program writes to."""
+        return Container(Storage(array), "constant", type_)
+
     def __reduce__(self) -> tuple[Any, ...]:
         sizes = tuple(e if isinstance(e, int) else None for e in self.type.shape)
         return restore, (self.storage.array, self.name, self.type.dtype.name, sizes)

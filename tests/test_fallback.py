@@ -55,7 +55,7 @@ def test_an_unwritable_cache_is_reported_once(tmp_path):
     blocked.write_text("not a directory")
     v = et.vector("v")
     with et.config.set(cache_dir=blocked), pytest.warns(UserWarning, match="are not kept") as seen:
-        for k in (1.03125, 1.0625):
-            fn = et.function([v], et.exp(v) * k)
-            np.testing.assert_allclose(fn([0.0]), [k])
+        fns = [et.function([v], et.exp(v) * k) for k in (1.03125, 1.0625)]
     assert len(seen) == 1
+    for fn, k in zip(fns, (1.03125, 1.0625), strict=True):
+        np.testing.assert_allclose(fn([0.0]), [k])

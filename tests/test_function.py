@@ -281,3 +281,18 @@ def test_eval_optimises_and_interprets():
     np.testing.assert_allclose(et.log(et.exp(x)).eval({x: np.array([1.0, 2.0])}), [1, 2])
     with pytest.raises(FunctionError, match="the symbol 'x' has no value"):
         x.eval()
+
+
+def test_large_constants_are_data_and_not_text():
+    x = et.vector("x")
+    table = np.arange(100_000.0)
+    fn = et.function([x], [(x * table).sum(), et.constant(table)])
+    assert len(fn.source) < 50_000
+    total, copy = fn(np.ones(100_000))
+    assert total == table.sum()
+    copy[:] = 0
+    assert fn(np.ones(100_000))[0] == table.sum()
+    again = pickle.loads(pickle.dumps(fn))
+    assert again(np.ones(100_000))[0] == table.sum()
+    other = et.function([x], [(x * (table + 1)).sum(), et.constant(table + 1)])
+    assert other(np.ones(100_000))[0] == (table + 1).sum()

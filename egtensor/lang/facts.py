@@ -115,6 +115,15 @@ def facts_of_dtype(dtype: np.dtype[Any]) -> Fact:
             return NOTHING
 
 
+def facts_of_array(values: Any) -> Fact:
+    """All facts that hold of an array."""
+    mask = NOTHING
+    for bit in Fact:
+        if holds(bit, values):
+            mask |= bit
+    return mask
+
+
 def holds(fact: Fact, values: Any) -> bool:
     """Whether an array satisfies every bit of ``fact``: the definition the tests check against."""
     x = np.asarray(values)

@@ -9,7 +9,7 @@ from typing import Any
 from egtensor.errors import ShapeError
 from egtensor.lang.dims import Dim, Extent, Size, as_size, sizes_of, substitute
 from egtensor.lang.expr import Expr, Line, fold, make, remake, toposort
-from egtensor.lang.facts import NOTHING
+from egtensor.lang.facts import NOTHING, Fact, facts_of_array
 from egtensor.lang.op import OPS
 from egtensor.lang.subgraph import SubGraph
 from egtensor.lang.types import TensorType
@@ -33,8 +33,8 @@ class Unified:
 def unify(roots: Sequence[Expr], inputs: Sequence[Expr]) -> Unified:
     """Solve the equalities of sizes that ``roots`` imply, and number their inputs.
 
-    inputs  all input and shared nodes, in the order of the numbers they get; a shared variable
-            becomes an input like any other
+    inputs  input and shared nodes, and constants that are passed as data, in the order of the
+            numbers they get; all become inputs alike
     raises  ShapeError where two known sizes differ, with the user's line
     """
     solution: dict[Size, Extent] = {}
@@ -46,8 +46,7 @@ def unify(roots: Sequence[Expr], inputs: Sequence[Expr]) -> Unified:
     numbered = {}
     for k, old in enumerate(inputs):
         type_ = map_extents(old.type, solution)
-        facts = old.attrs[3] if old.op.name == "input" else NOTHING
-        new = make(OPS["input"], (), (k, old.attrs[1], type_, facts))
+        new = make(OPS["input"], (), (k, _name(old), type_, _facts(old)))
         new.line = old.line
         numbered[old] = new
     values = fold(
@@ -59,6 +58,21 @@ def unify(roots: Sequence[Expr], inputs: Sequence[Expr]) -> Unified:
         tuple(old.type for old in inputs),
         tuple((a, b, line) for (a, b), line in needed.items()),
     )
+
+
+def _name(node: Expr) -> str:
+    return "constant" if node.op.name == "constant" else str(node.attrs[1])
+
+
+def _facts(node: Expr) -> Fact:
+    match node.op.name:
+        case "input":
+            facts: Fact = node.attrs[3]
+            return facts
+        case "constant":
+            return facts_of_array(node.attrs[0].array)
+        case _:
+            return NOTHING
 
 
 def _solve(
