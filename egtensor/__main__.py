@@ -29,9 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _rules(options: argparse.Namespace) -> int:
-    from egtensor.rules import check
+    from egtensor.rules import listing
 
-    return int(check.main(options.action, options.names))
+    return int(listing.main(options.action, options.names))
 
 
 def _check(_: argparse.Namespace) -> int:

@@ -7,15 +7,30 @@ conditions that make them sound everywhere.
 from egtensor.rules.dsl import (
     FINITE,
     Family,
+    axes,
+    broadcast_to,
     c,
+    equal,
     exp,
+    isfinite,
+    isinf,
+    isnan,
     log,
+    logical_not,
+    matmul,
     maximum,
     minimum,
+    not_equal,
+    product_shape,
+    rank_is,
+    reduced_shape,
+    same_type,
+    shape,
     sigmoid,
     softplus,
     sqrt,
     square,
+    sum,
     where,
     x,
     y,
@@ -53,6 +68,29 @@ F.rule("softplus-less-itself", softplus(x) - x,       "=>", softplus(-x),  over=
 F.rule("where-less",           where(x < y, x, y), "=>", minimum(x, y), over=FINITE,  ref="definition of the minimum")
 F.rule("where-greater",        where(x > y, x, y), "=>", maximum(x, y), over=FINITE,  ref="definition of the maximum")
 F.rule("where-factor-zero",    where(c, x, 0) * y,    "=>", where(c, x * y, 0), over=FINITE,  ref="absorbing zero")
+F.rule("isnan",                isnan(x),              "=>", False,         over=FINITE,  ref="the promise")
+F.rule("isfinite",             isfinite(x),           "=>", True,          over=FINITE,  ref="the promise")
+F.rule("isinf",                isinf(x),              "=>", False,         over=FINITE,  ref="the promise")
+F.rule("equal-self",           equal(x, x),           "=>", True,          over=FINITE,  ref="reflexivity")
+F.rule("not-equal-self",       not_equal(x, x),       "=>", False,         over=FINITE,  ref="reflexivity")
+F.rule("less-equal-self",      x <= x,                "=>", True,          over=FINITE,  ref="total order")
+F.rule("not-less",             logical_not(x < y),    "=>", y <= x,        over=FINITE,  ref="total order")
+F.rule("not-less-equal",       logical_not(x <= y),   "=>", y < x,         over=FINITE,  ref="total order")
+F.rule("regroup-products",     matmul(matmul(x, y), z), "<=>", matmul(x, matmul(y, z)),
+       over=FINITE, ref="Golub and Van Loan 1.1")
+F.rule("factor-matrix-left",   matmul(x, y) + matmul(x, z), "=>", matmul(x, y + z),
+       over=FINITE, ref="distributivity", when=[same_type(y, z)])
+F.rule("factor-matrix-right",  matmul(x, z) + matmul(y, z), "=>", matmul(x + y, z),
+       over=FINITE, ref="distributivity", when=[same_type(x, y)])
+F.rule("scaled-product-left",  matmul(x * broadcast_to(y, shape=shape), z), "=>",
+       matmul(x, z) * broadcast_to(y, shape=product_shape(x, z)),
+       over=FINITE, ref="linearity", when=[rank_is(y, 0)])
+F.rule("scaled-product-right", matmul(x, z * broadcast_to(y, shape=shape)), "=>",
+       matmul(x, z) * broadcast_to(y, shape=product_shape(x, z)),
+       over=FINITE, ref="linearity", when=[rank_is(y, 0)])
+F.rule("sum-scaled",           sum(x * broadcast_to(y, shape=shape), axes=axes), "=>",
+       sum(x, axes=axes) * broadcast_to(y, shape=reduced_shape(x, axes)),
+       over=FINITE, ref="linearity", when=[rank_is(y, 0)])
 # fmt: on
 
 F.refuted("log-mul", log(x * y), "=>", log(x) + log(y), at={x: -1.0, y: -1.0})

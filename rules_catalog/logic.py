@@ -1,11 +1,13 @@
 """Comparisons and logic.
 
 Comparisons with NaN are false, except inequality (IEEE 754-2019, 5.11): negating an order relation needs
-operands shown to be no NaN.
+operands shown to be no NaN.  Facts speak of real values, which overflow may turn into infinities or NaN:
+tests for these are folded in family finite only.
 """
 
 from egtensor.rules.dsl import (
     EXACT,
+    MODULAR,
     REAL,
     Family,
     a,
@@ -15,10 +17,7 @@ from egtensor.rules.dsl import (
     bitwise_xor,
     c,
     equal,
-    finite,
     invert,
-    isfinite,
-    isinf,
     isnan,
     less,
     less_equal,
@@ -38,15 +37,17 @@ F = Family("logic")
 F.rule("greater",           x > y,                 "=>", y < x, over=EXACT,   ref="IEEE 754-2019, 5.11", directed=True)
 F.rule("greater-equal",     x >= y,                "=>", y <= x, over=EXACT,   ref="IEEE 754-2019, 5.11", directed=True)
 F.rule("not-less",          logical_not(x < y),    "=>", y <= x,
-    over=EXACT, ref="IEEE 754-2019, 5.11", when=[notnan(x), notnan(y)])
+       over=REAL, ref="IEEE 754-2019, 5.11", when=[notnan(x), notnan(y)])
 F.rule("not-less-equal",    logical_not(x <= y),   "=>", y < x,
-    over=EXACT, ref="IEEE 754-2019, 5.11", when=[notnan(x), notnan(y)])
+       over=REAL, ref="IEEE 754-2019, 5.11", when=[notnan(x), notnan(y)])
 F.rule("not-equal",         logical_not(equal(x, y)), "=>", not_equal(x, y), over=EXACT,   ref="IEEE 754-2019, 5.11")
 F.rule("not-not-equal",     logical_not(not_equal(x, y)), "=>", equal(x, y), over=EXACT,   ref="IEEE 754-2019, 5.11")
+F.rule("not-less-integer",  logical_not(x < y),    "=>", y <= x,      over=MODULAR, ref="total order")
+F.rule("not-less-equal-integer", logical_not(x <= y),   "=>", y < x,       over=MODULAR, ref="total order")
+F.rule("less-equal-self",   x <= x,                "=>", True,        over=MODULAR, ref="total order")
+F.rule("equal-self",        equal(x, x),           "=>", True,        over=MODULAR, ref="reflexivity")
+F.rule("not-equal-self",    not_equal(x, x),       "=>", False,       over=MODULAR, ref="reflexivity")
 F.rule("less-self",         x < x,                 "=>", False,       over=EXACT,   ref="IEEE 754-2019, 5.11")
-F.rule("less-equal-self",   x <= x, "=>", True, over=EXACT,   ref="IEEE 754-2019, 5.11", when=[notnan(x)])
-F.rule("equal-self",        equal(x, x), "=>", True, over=EXACT,   ref="IEEE 754-2019, 5.11", when=[notnan(x)])
-F.rule("not-equal-self",    not_equal(x, x), "=>", False, over=EXACT,   ref="IEEE 754-2019, 5.11", when=[notnan(x)])
 F.rule("positive-known",    less(0, x), "=>", True, over=REAL,    ref="the condition", when=[x > 0, notnan(x)])
 F.rule("nonnegative-known", less_equal(0, x), "=>", True, over=REAL,    ref="the condition", when=[x >= 0, notnan(x)])
 F.rule("negative-never",    x < 0,                 "=>", False,       over=REAL,    ref="the condition", when=[x >= 0])
@@ -56,9 +57,6 @@ F.rule("less-zero",         x - y < 0,             "=>", x < y,       over=REAL,
 F.rule("greater-zero",      less(0, x - y),        "=>", y < x,       over=REAL,    ref="IEEE 754: gradual underflow")
 F.rule("less-neg",          -x < -y,               "=>", y < x,       over=REAL,    ref="order reversal")
 F.rule("less-equal-neg",    -x <= -y,              "=>", y <= x,      over=REAL,    ref="order reversal")
-F.rule("isnan-known",       isnan(x),              "=>", False, over=EXACT,   ref="the condition", when=[notnan(x)])
-F.rule("isfinite-known",    isfinite(x),           "=>", True, over=EXACT,   ref="the condition", when=[finite(x)])
-F.rule("isinf-known",       isinf(x),              "=>", False, over=EXACT,   ref="the condition", when=[finite(x)])
 F.rule("not-equal-itself",  not_equal(x, x),       "=>", isnan(x),    over=REAL,    ref="IEEE 754-2019, 5.11")
 F.rule("and-self",          bitwise_and(x, x),     "=>", x,           over=EXACT,   ref="Boolean algebra")
 F.rule("or-self",           bitwise_or(x, x),      "=>", x,           over=EXACT,   ref="Boolean algebra")
@@ -71,15 +69,15 @@ F.rule("or-absorbs",        bitwise_or(x, bitwise_and(x, y)), "=>", x, over=EXAC
 F.rule("invert-invert",     invert(invert(x)),     "=>", x,           over=EXACT,   ref="Boolean algebra")
 F.rule("and-inverted",      bitwise_and(x, invert(x)), "=>", 0,           over=EXACT,   ref="Boolean algebra")
 F.rule("de-morgan-and",     bitwise_and(invert(x), invert(y)), "=>", invert(bitwise_or(x, y)),
-    over=EXACT, ref="De Morgan")
+       over=EXACT, ref="De Morgan")
 F.rule("de-morgan-or", bitwise_or(invert(x), invert(y)), "=>", invert(bitwise_and(x, y)), over=EXACT,   ref="De Morgan")
 F.rule("not-and",           logical_and(logical_not(x), logical_not(y)), "=>", logical_not(logical_or(x, y)),
-    over=EXACT, ref="De Morgan")
+       over=EXACT, ref="De Morgan")
 F.rule("not-or",            logical_or(logical_not(x), logical_not(y)), "=>", logical_not(logical_and(x, y)),
-    over=EXACT, ref="De Morgan")
+       over=EXACT, ref="De Morgan")
 F.rule("where-where", where(a, where(b, x, y), y), "=>", where(logical_and(a, b), x, y), over=EXACT,   ref="selection")
 F.rule("where-else-where",  where(a, x, where(b, x, y)), "=>", where(logical_or(a, b), x, y),
-    over=EXACT, ref="selection")
+       over=EXACT, ref="selection")
 F.rule("where-constants",   where(c, True, False), "=>", c,           over=EXACT,   ref="selection")
 # fmt: on
 

@@ -44,24 +44,24 @@ F.rule("min-opposite",          minimum(x, -x), "=>", -abs(x), over=REAL,    ref
 F.rule("max-plus-min",          maximum(x, y) + minimum(x, y), "=>", x + y, over=REAL,    ref="the two are x and y")
 F.rule("max-times-min",         maximum(x, y) * minimum(x, y), "=>", x * y, over=REAL,    ref="the two are x and y")
 F.rule("max-less-min",          maximum(x, y) - minimum(x, y), "=>", abs(x - y),
-    over=REAL,ref="definition of the absolute value")
+       over=REAL, ref="definition of the absolute value")
 F.rule("max-of-sums",           maximum(x + z, y + z),  "=>", maximum(x, y) + z,
-    over=REAL,ref="monotonicity", when=[finite(z)])
+       over=REAL, ref="monotonicity", when=[finite(z)])
 F.rule("min-of-sums",           minimum(x + z, y + z),  "=>", minimum(x, y) + z,
-    over=REAL,ref="monotonicity", when=[finite(z)])
+       over=REAL, ref="monotonicity", when=[finite(z)])
 F.rule("max-of-exps",           maximum(exp(x), exp(y)), "=>", exp(maximum(x, y)),
-    over=STABLE,ref="monotonicity", proved="sampled: SymPy does not order increasing functions")
+       over=STABLE, ref="monotonicity", proved="sampled: SymPy does not order increasing functions")
 F.rule("min-of-exps",           minimum(exp(x), exp(y)), "=>", exp(minimum(x, y)),
-    over=STABLE,ref="monotonicity", proved="sampled: SymPy does not order increasing functions")
+       over=STABLE, ref="monotonicity", proved="sampled: SymPy does not order increasing functions")
 F.rule("max-of-tanhs",          maximum(tanh(x), tanh(y)), "=>", tanh(maximum(x, y)),
-    over=STABLE,ref="monotonicity", proved="sampled: SymPy does not order increasing functions")
+       over=STABLE, ref="monotonicity", proved="sampled: SymPy does not order increasing functions")
 F.rule("max-of-sigmoids",       maximum(sigmoid(x), sigmoid(y)), "=>", sigmoid(maximum(x, y)),
-    over=STABLE,ref="monotonicity", proved="sampled: SymPy does not order increasing functions")
+       over=STABLE, ref="monotonicity", proved="sampled: SymPy does not order increasing functions")
 F.rule("max-known",             maximum(x, 0),          "=>", x,             over=REAL,    ref="lattice", when=[x >= 0])
 F.rule("min-known",             minimum(x, 0),          "=>", x,             over=REAL,    ref="lattice", when=[x <= 0])
 F.rule("max-known-negative",    maximum(x, 0),          "=>", 0, over=REAL,    ref="lattice", when=[x <= 0, notnan(x)])
-F.rule("min-known-one",         minimum(x, 1),          "=>", x,             over=EXACT,   ref="lattice", when=[x <= 1])
-F.rule("max-known-minus-one",   maximum(x, -1),         "=>", x, over=EXACT,   ref="lattice", when=[x >= -1])
+F.rule("min-known-one",         minimum(x, 1),          "=>", x,             over=REAL,    ref="lattice", when=[x <= 1])
+F.rule("max-known-minus-one",   maximum(x, -1),         "=>", x, over=REAL,    ref="lattice", when=[x >= -1])
 F.rule("abs-abs",               abs(abs(x)),            "=>", abs(x),        over=EXACT,   ref="IEEE 754 5.5.1")
 F.rule("abs-neg",               abs(-x),                "=>", abs(x),        over=REAL,    ref="IEEE 754 5.5.1")
 F.rule("abs-positive",          abs(x), "=>", x, over=REAL,    ref="definition of the absolute value", when=[x >= 0])
@@ -82,20 +82,20 @@ F.rule("where-common-divisor",  where(c, x / z, y / z), "=>", where(c, x, y) / z
 F.rule("where-neg",             where(c, -x, -y),       "=>", -where(c, x, y), over=EXACT,   ref="selection")
 F.rule("where-less", where(x < y, x, y), "=>", minimum(x, y), over=REAL,    ref="IEEE 754-2019, 5.11", when=[notnan(x)])
 F.rule("where-less-equal",      where(x <= y, x, y),    "=>", minimum(x, y),
-    over=REAL,ref="IEEE 754-2019, 5.11", when=[notnan(x)])
+       over=REAL, ref="IEEE 754-2019, 5.11", when=[notnan(x)])
 F.rule("where-greater",         where(x > y, x, y),     "=>", maximum(x, y),
-    over=REAL,ref="IEEE 754-2019, 5.11", when=[notnan(x)])
+       over=REAL, ref="IEEE 754-2019, 5.11", when=[notnan(x)])
 F.rule("where-greater-equal",   where(x >= y, x, y),    "=>", maximum(x, y),
-    over=REAL,ref="IEEE 754-2019, 5.11", when=[notnan(x)])
+       over=REAL, ref="IEEE 754-2019, 5.11", when=[notnan(x)])
 F.rule("where-less-swapped",    where(x < y, y, x),     "=>", maximum(x, y),
-    over=REAL,ref="IEEE 754-2019, 5.11", when=[notnan(y)])
+       over=REAL, ref="IEEE 754-2019, 5.11", when=[notnan(y)])
 F.rule("where-greater-swapped", where(x > y, y, x),     "=>", minimum(x, y),
-    over=REAL,ref="IEEE 754-2019, 5.11", when=[notnan(y)])
+       over=REAL, ref="IEEE 754-2019, 5.11", when=[notnan(y)])
 F.rule("where-nonnegative", where(x >= 0, x, -x), "=>", abs(x), over=REAL,    ref="definition of the absolute value")
 F.rule("where-positive",        where(x > 0, x, -x), "=>", abs(x), over=REAL,    ref="definition of the absolute value")
 F.rule("where-negative",        where(x < 0, -x, x), "=>", abs(x), over=REAL,    ref="definition of the absolute value")
 F.rule("where-factor-zero",     where(c, x, 0) * y,     "=>", where(c, x * y, 0),
-    over=REAL,ref="absorbing zero", when=[finite(y)])
+       over=REAL, ref="absorbing zero", when=[finite(y)])
 # fmt: on
 
 F.refuted("where-less-nan", where(x < y, x, y), "=>", minimum(x, y), at={x: float("nan"), y: 1.0})

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
 
@@ -365,61 +364,3 @@ def check_rules(rules: Iterable[Rule], refutations: Iterable[Refuted] = ()) -> R
         if not is_refuted(claim):
             failures.append(str(_fails(claim, "the counterexample no longer refutes it")))
     return Report(tuple(checked), tuple(failures))
-
-
-def main(action: str, names: list[str]) -> int:
-    """The command ``rules list`` or ``rules check``; its exit status."""
-    from importlib import import_module
-
-    families = import_module("rules_catalog").families()
-    if action == "list":
-        print(listing(families, names))
-        return 0
-    rules = [r for f in families for r in f if _named(r, names)]
-    refutations = [r for f in families for r in f.refutations if _named(r, names)]
-    report = check_rules(rules, refutations)
-    print(report)
-    return 1 if report.failures else 0
-
-
-def _named(rule: Rule | Refuted, names: list[str]) -> bool:
-    return not names or any(fnmatchcase(str(rule), n) for n in names)
-
-
-def listing(families: Iterable[Any], names: list[str]) -> str:
-    """The catalogue in Markdown: the text of docs/rules.md."""
-    lines = ["# The rules", "", "Printed by `python -m egtensor rules list`.", ""]
-    for family in families:
-        chosen = [r for r in family if _named(r, names)]
-        false = [r for r in family.refutations if _named(r, names)]
-        if not chosen and not false:
-            continue
-        lines += [
-            f"## {family.name}",
-            "",
-            "| name | from | to | over | if | source |",
-            "|---|---|---|---|---|---|",
-        ]
-        lines += [_row(r) for r in chosen]
-        if false:
-            lines += ["", "False, and why:", ""]
-            lines += [
-                f"- `{r.lhs}` is not `{r.rhs}`: {', '.join(f'{k} = {v}' for k, v in r.at.items())}"
-                for r in false
-            ]
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _row(rule: Rule) -> str:
-    arrow = "↔ " if rule.both_ways else ""
-    conditions = ", ".join(f"`{c}`" for c in rule.when)
-    cells = (
-        rule.name,
-        f"`{rule.lhs}`",
-        f"{arrow}`{rule.rhs}`",
-        str(rule.over),
-        conditions,
-        rule.ref,
-    )
-    return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"

@@ -20,6 +20,13 @@ DIGITS = 80
 Values = dict[Expr, Any]
 Element = Callable[..., Any]
 
+# SymPy's names of connectives
+LOGIC: dict[Any, str] = {
+    np.logical_not: "Not",
+    np.logical_and: "And",
+    np.logical_or: "Or",
+    np.logical_xor: "Xor",
+}
 # NumPy has no loops over objects for these
 CLASSIFICATIONS: dict[Any, str] = {np.isnan: "isnan", np.isinf: "isinf", np.isfinite: "isfinite"}
 
@@ -153,6 +160,8 @@ def _sympy_element(op: Op) -> Element:
 
     if op.numpy is np.where:
         return lambda c, x, y: sympy.Piecewise((x, c), (y, True))
+    if op.numpy in LOGIC:
+        return getattr(sympy, LOGIC[op.numpy])  # type: ignore[no-any-return]
     names, parsed = _parsed(op, op.real)
     return lambda *x: parsed.xreplace(dict(zip(names, map(sympy.sympify, x), strict=True)))
 

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from egtensor.lang.expr import Expr
-from egtensor.lang.facts import GE0, GE1, INTEGER, LE0, NONZERO, Fact
+from egtensor.lang.facts import GE0, GE1, GEM1, INTEGER, LE0, LE1, LEM1, NONZERO, Fact
 from egtensor.lang.pattern import AttrCall, Variable
 from egtensor.lang.types import BOOL
 from egtensor.rules.rule import Rule
 from egtensor.rules.sample import Instance
 
 MOST_SYMBOLS = 3  # beyond that, cases are too many
+# beyond a bound other than zero: the bound, and the sign of the distance
+BOUNDS = {GE1: (1, 1), LEM1: (-1, -1), LE1: (1, -1), GEM1: (-1, 1)}
 PROBES = (0.37, 0.61, 0.83)
 
 
@@ -45,12 +47,13 @@ def _symbols(name: str, shape: tuple[int, ...], fact: Fact) -> Any:
 
     known = {"integer": INTEGER, "nonzero": NONZERO, "nonnegative": GE0, "nonpositive": LE0}
     assumptions = {k: True for k, bit in known.items() if bit in fact}
-    shift = 1 if GE1 in fact and GE0 not in fact else 0
-    if shift:
-        assumptions["nonnegative"] = True
+    bound = next((b for bit, b in BOUNDS.items() if bit in fact), None)
+    if bound is not None:
+        assumptions = {"nonnegative": True}
     made = np.empty(shape, dtype=object)
     for k, place in enumerate(np.ndindex(*shape)):
-        made[place] = shift + sympy.Symbol(f"{name}{k}", real=True, **assumptions)
+        s = sympy.Symbol(f"{name}{k}", real=True, **assumptions)
+        made[place] = s if bound is None else bound[0] + bound[1] * s
     return made
 
 
