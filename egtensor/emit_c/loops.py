@@ -456,8 +456,6 @@ class KernelText:
         else:
             self._single(phase)
         self.close(len(outer))
-        for r in phase.reductions:
-            self._finish_total(r)
 
     def _declare_total(self, r: Reduction) -> None:
         t = c_type(r.dtype)
@@ -467,9 +465,6 @@ class KernelText:
         else:
             assert r.identity is not None
             self.put(f"{t} s{r.slot} = {number_text(r.identity, r.dtype)};")
-
-    def _finish_total(self, r: Reduction) -> None:
-        pass
 
     def _single(self, phase: Phase) -> None:
         self.terms = self._term_text()
@@ -515,7 +510,7 @@ class KernelText:
         t = c_type(r.dtype)
         if is_position(r):
             self.put(f"{t} w{r.slot}[{lanes}];")
-            self.put(f"int64_t acc{r.slot}[{lanes}];")
+            self.put(f"{place_type(r.dtype)} acc{r.slot}[{lanes}];")
             self.put(f"for (int64_t k = 0; k < step; ++k) w{r.slot}[k] = 0, acc{r.slot}[k] = -1;")
             return
         assert r.identity is not None
@@ -531,7 +526,8 @@ class KernelText:
         w, a = f"w{r.slot}[k]", f"acc{r.slot}[k]"
         self.put(f"const egt_bool n{r.slot} = {self._wins(r, value, w)} | ({a} < 0);")
         self.put(f"{w} = n{r.slot} ? {value} : {w};")
-        self.put(f"{a} = n{r.slot} ? {self._flat_position()} : {a};")
+        here = f"({place_type(r.dtype)})({self.axes[-1]} - b)"
+        self.put(f"{a} = n{r.slot} ? {here} : {a};")
 
     def _flat_position(self) -> str:
         text = ""
@@ -552,10 +548,13 @@ class KernelText:
         s, a = f"s{r.slot}", f"acc{r.slot}"
         if is_position(r):
             w, v = f"w{r.slot}", f"v{r.slot}"
-            self.open("for (int64_t k = 0; k < step; ++k)")
-            tie = f"(({w}[k] == {v}) | (({w}[k] != {w}[k]) & ({v} != {v})))"
-            wins = f"{self._wins(r, f'{w}[k]', v)} | ({tie} & ({a}[k] < {s}))"
-            self.put(f"if ({a}[k] >= 0 && ({s} < 0 || ({wins}))) {v} = {w}[k], {s} = {a}[k];")
+            name = f"egt_first_{r.prim}_{suffix(r.dtype)}_{lanes}"
+            self.helpers[place_helper(name, r, lanes, self._wins(r, "x", "y"))] = None
+            self.open(f"if ({name}({w}, {a}, step) >= 0)")
+            self.put(f"const int64_t {self.axes[-1]} = b + {a}[0];")
+            wins = self._wins(r, f"{w}[0]", v)  # blocks come in order: the first of equals stays
+            place = self._flat_position()
+            self.put(f"if ({s} < 0 || {wins}) {v} = {w}[0], {s} = {place};")
             self.close()
             return
         fold = f"egt_fold_{r.prim}_{suffix(r.dtype)}_{lanes}"
@@ -689,6 +688,11 @@ def is_position(r: Reduction) -> bool:
     return PRIMS[r.prim].result == "bool"
 
 
+def place_type(dtype: DType) -> str:
+    """An integer as wide as a number of ``dtype`` that can hold a place in a block."""
+    return f"int{8 * max(2, dtype.itemsize)}_t"
+
+
 def is_sum(r: Reduction) -> bool:
     """Whether the order of a reduction matters to its value."""
     return r.dtype.kind == "f" and r.prim in ("add", "mul")
@@ -713,3 +717,27 @@ def fold_helper(name: str, r: Reduction, lanes: int, merged: str) -> str:
         lines.append(f"    for (int64_t k = 0, h = {h}; k < h; ++k) a[k] = {merged};")
         h //= 2
     return "\n".join([*lines, "    return a[0];", "}"])
+
+
+def place_helper(name: str, r: Reduction, lanes: int, wins: str) -> str:
+    """A function that finds the first extreme value among ``count`` and its place, both left in front."""
+    t, p = c_type(r.dtype), place_type(r.dtype)
+    same = "((x == y) | ((x != x) & (y != y)))" if r.dtype.kind == "f" else "(x == y)"
+    step = [
+        "for (int64_t k = 0; k < h; ++k) {",
+        f"    const {t} x = v[k + h], y = v[k];",
+        f"    const {p} i = a[k + h], j = a[k];",
+        f"    const egt_bool n = (i >= 0) & ((j < 0) | {wins} | ({same} & (i < j)));",
+        "    v[k] = n ? x : y;",
+        "    a[k] = n ? i : j;",
+        "}",
+    ]
+    lines = [
+        f"static {p} {name}({t} *restrict v, {p} *restrict a, int64_t count)",
+        "{",
+        "    for (int64_t h = count / 2; h; h /= 2)",
+        *(f"        {line}" for line in ("#pragma omp simd", *step)),
+        "    return a[0];",
+        "}",
+    ]
+    return "\n".join(lines)

@@ -28,7 +28,7 @@ from egtensor.kernels.text import SizeNames
 from egtensor.lang.dims import Extent, Size, as_size, product, sizes_of
 
 FLAGS = (
-    "-O2 -march=native -mprefer-vector-width=512 -fno-math-errno -fno-trapping-math -fwrapv"
+    "-O1 -march=native -mprefer-vector-width=512 -fno-math-errno -fno-trapping-math -fwrapv"
     " -ffp-contract=off -ftree-loop-vectorize -fvect-cost-model=dynamic -fopenmp-simd -g0"
     " -fno-semantic-interposition -shared -fPIC"
 ).split()
