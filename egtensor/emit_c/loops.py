@@ -25,15 +25,24 @@ from egtensor.kernels.plan import (
     terms_of,
 )
 from egtensor.kernels.text import SizeNames, TermText
-from egtensor.lang.dims import Extent
+from egtensor.lang.dims import Extent, product
 from egtensor.lang.number import Number
 from egtensor.lang.prim import PRIMS
 from egtensor.lang.types import DType
 
 VECTORS = 8  # running sums, in units of 64 bytes
-WIDTH = 512  # columns of a block
+WIDTH = 512  # most columns of a block
+CACHED = 1 << 19  # numbers of a block that is visited more than once
 TILE = 32  # rows and columns of a tile where operands are contiguous along different axes
 TURNS = 256  # rows that a column sum adds up before it adds to the total
+COLUMNS = f"""\
+/* Columns of a block: so few that it stays in cache if it has ``rows`` rows to be visited again. */
+EGT_INLINE int64_t egt_columns(int64_t columns, int64_t rows)
+{{
+    const int64_t fit = {CACHED} / (rows > 0 ? rows : 1) / 16 * 16;
+    const int64_t w = fit < 64 ? 64 : fit > {WIDTH} ? {WIDTH} : fit;
+    return columns < 1 ? 1 : columns < w ? columns : w;
+}}"""
 Use = tuple[str, DType, DType | None]
 
 
@@ -101,7 +110,7 @@ class KernelText:
             number_text,
             c_type,
             lambda number: f"s{number}{slot_suffix}",
-            self.width() if self.kernel.lanes else 0,
+            "width" if self.kernel.lanes else 0,
         )
         made.staged = self.staged
         if previous is not None:
@@ -187,8 +196,7 @@ class KernelText:
             const = "" if buffer in written else "const "
             row = ""
             if buffer.kind == "scratch":
-                width = self.width() if self.kernel.lanes else 1
-                row = f" + lo / e->chunk * ({self.sizes.text(buffer.size * width)})"
+                row = f" + lo / e->chunk * ({self.row_text(buffer)})"
             t = f"{const}{c_type(buffer.dtype)} *const restrict"
             cast = f"({const}{c_type(buffer.dtype)} *)" if row else ""
             self.put(f"{t} {buffer.name} = {cast}e->arg[{k}]{row};")
@@ -219,7 +227,8 @@ class KernelText:
         kernel = self.kernel
         text = [self.sizes.text(e) for e in kernel.axes]
         if kernel.lanes:
-            blocks = f"(({text[kernel.rows - 1]} + {self.width() - 1}) / {self.width()})"
+            columns = text[kernel.rows - 1]
+            blocks = f"(({columns} + {self.width()} - 1) / {self.width()})"
             return " * ".join([*text[: kernel.rows - 1], blocks])
         if kernel.partials:
             return self.sizes.text(kernel.partials[0].size)
@@ -284,9 +293,21 @@ class KernelText:
             and not any(p.reductions for p in kernel.phases)
         )
 
-    def width(self) -> int:
-        """How many columns a block of lanes has."""
-        return WIDTH
+    def width(self) -> str:
+        """How many columns a block of lanes has: fewer where their rows are visited more than once."""
+        kernel = self.kernel
+        visits = sum(p.inner for p in kernel.phases)
+        columns, rows = (
+            self.sizes.text(kernel.axes[kernel.rows - 1]),
+            self.sizes.text(product(kernel.inner)),
+        )
+        self.helpers[COLUMNS] = None
+        return f"egt_columns({columns}, {rows if visits > 1 else 1})"
+
+    def row_text(self, buffer: Buffer) -> str:
+        """How many numbers a chunk of units keeps in a scratch buffer."""
+        text = self.sizes.text(buffer.size)
+        return f"{text} * {self.width()}" if self.kernel.lanes else text
 
     def _units(self) -> None:
         kernel = self.kernel
@@ -585,18 +606,21 @@ class KernelText:
     def _columns(self) -> None:
         kernel = self.kernel
         lane = kernel.rows - 1
-        blocks = f"(({self.extent(lane)} + {self.width() - 1}) / {self.width()})"
+        for axis in range(len(kernel.axes)):
+            self.extent(axis)  # sizes that the width depends on become locals
+        self.put(f"const int64_t width = {self.width()};")
+        blocks = f"(({self.extent(lane)} + width - 1) / width)"
         self.open("for (int64_t u = lo; u < hi; ++u)")
         if lane:
             self.put(f"const int64_t r = u / {blocks};")
             self._decode("r", lane)
-            self.put(f"const int64_t b = u % {blocks} * {self.width()};")
+            self.put(f"const int64_t b = u % {blocks} * width;")
         else:
-            self.put(f"const int64_t b = u * {self.width()};")
+            self.put("const int64_t b = u * width;")
         rest = f"{self.extent(lane)} - b"
-        self.put(f"const int64_t w = {rest} < {self.width()} ? {rest} : {self.width()};")
+        self.put(f"const int64_t w = {rest} < width ? {rest} : width;")
         for slot, dtype in enumerate(kernel.slots):
-            self.put(f"{c_type(dtype)} s{slot}[{self.width()}];")
+            self.put(f"{c_type(dtype)} s{slot}[{WIDTH}];")
         for phase in kernel.phases:
             if phase.inner:
                 self._column_phase(phase, lane)
@@ -626,7 +650,7 @@ class KernelText:
             i, extent = self.axes[first], self.extent(first)
             self.open(f"for (int64_t c = 0; c < {extent}; c += {TURNS})")
             for r in summed:
-                self.put(f"{c_type(r.dtype)} acc{r.slot}[{self.width()}];")
+                self.put(f"{c_type(r.dtype)} acc{r.slot}[{WIDTH}];")
                 self._fill_lanes(f"acc{r.slot}", r)
             self.put(f"const int64_t end = {extent} - c < {TURNS} ? {extent} : c + {TURNS};")
             self.open(f"for (int64_t {i} = c; {i} < end; ++{i})")
@@ -650,7 +674,7 @@ class KernelText:
 
     def _fill_lanes(self, name: str, r: Reduction, *, position: bool = False) -> None:
         if is_position(r):
-            self.put(f"{c_type(r.dtype)} v{r.slot}[{self.width()}];")
+            self.put(f"{c_type(r.dtype)} v{r.slot}[{WIDTH}];")
             self.put(f"for (int64_t k = 0; k < w; ++k) v{r.slot}[k] = 0, {name}[k] = -1;")
             return
         assert r.identity is not None

@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 
 from egtensor.emit_c.calls import NEEDS_BLAS, CallText
-from egtensor.emit_c.loops import WIDTH, KernelText, Use
+from egtensor.emit_c.loops import KernelText, Use
 from egtensor.emit_c.primitives import PRELUDE, c_type, literal, support
 from egtensor.kernels.plan import (
     Bounds,
@@ -71,7 +71,7 @@ class _Renderer:
         self.needs_blas = False
         self.known = dict.fromkeys(self.given)  # sizes that the statements so far can use
         self.start = self._locals()
-        self.wide: set[Buffer] = set()  # scratch of kernels that run in lanes
+        self.scratch: dict[Buffer, str] = {}  # bytes of scratch buffers
 
     def source(self) -> Source:
         self._region(self.plan.body, 1)
@@ -224,8 +224,12 @@ class _Renderer:
     def _kernel(self, kernel: Kernel, depth: int) -> None:
         once = kernel.serial or not kernel.axes  # what must not be done again, or is not worth it
         text = KernelText(kernel, self.sizes, self.uses, self.helpers, careful=once)
-        if kernel.lanes:
-            self.wide.update(kernel.scratch)
+        for b in kernel.scratch:
+            copies = f"egt_size_min({text.units()}, {SCRATCHES})"
+            self.scratch[b] = f"{copies} * {b.dtype.itemsize} * {text.row_text(b)}"
+            if not self._is_given(*b.shape):
+                made = f"rt->alloc(rt, {self.scratch[b]} + {ALIGN})"
+                self._put(depth, f"if (!(e->{b.name} = {made})) return EGT_OUT_OF_MEMORY;")
         functions = text.functions()
         names = [self._shared(f) for f in functions]
         given = ", ".join(f"(void *)e->{b.name}" for b in text.arguments())
@@ -308,15 +312,14 @@ class _Renderer:
             if becomes_known(c.left, c.right)
         ]
         for b in self.plan.buffers:
-            if b.kind not in ("dynamic", "output", "scratch") or not becomes_known(*b.shape):
+            if b.kind not in ("dynamic", "output") or not becomes_known(*b.shape):
                 continue
             count = self.sizes.text(product(b.shape))
             if b.kind == "output":
                 shape = ", ".join(map(self.sizes.text, b.shape))
                 made = f"rt->alloc_output(rt, {b.position}, (int64_t[]){{{shape}}})"
             else:
-                copies = (SCRATCHES + 1) * WIDTH if b.kind == "scratch" else 1
-                made = f"rt->alloc(rt, ({count}) * {b.dtype.itemsize * copies} + {ALIGN})"
+                made = f"rt->alloc(rt, ({count}) * {b.dtype.itemsize} + {ALIGN})"
             lines.append(f"if (!(e->{b.name} = {made})) return EGT_OUT_OF_MEMORY;")
         return lines
 
@@ -337,10 +340,8 @@ class _Renderer:
         sizes: dict[str, str] = {}
         places: list[str] = []
         scratch = (b for b in self.plan.buffers if b.kind == "scratch" and self._is_given(*b.shape))
-        groups = [(buffers, self._bytes(buffers[0], 1)) for buffers in tenants.values()]
-        for b in scratch:
-            copies = (SCRATCHES + 1) * (WIDTH if b in self.wide else 1)
-            groups.append(([b], self._bytes(b, copies)))
+        groups = [(buffers, self._bytes(buffers[0])) for buffers in tenants.values()]
+        groups += [([b], f"({self.scratch[b]} + {ALIGN - 1}) / {ALIGN} * {ALIGN}") for b in scratch]
         for buffers, size in groups:
             name = sizes.setdefault(size, f"size{len(sizes)}")
             places += [f"    e->{b.name} = (void *)arena;" for b in buffers]
@@ -356,8 +357,8 @@ class _Renderer:
         ]
         return "\n".join([*lines, "    return (int64_t)(arena - start);", "}"])
 
-    def _bytes(self, buffer: Buffer, copies: int) -> str:
-        count = product((buffer.size, copies * buffer.dtype.itemsize))
+    def _bytes(self, buffer: Buffer) -> str:
+        count = product((buffer.size, buffer.dtype.itemsize))
         if isinstance(count, int):
             return str((count + ALIGN - 1) // ALIGN * ALIGN)
         return f"({self.sizes.text(count)} + {ALIGN - 1}) / {ALIGN} * {ALIGN}"

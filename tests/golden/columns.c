@@ -22,9 +22,10 @@ static void k0(void *ctx, int64_t lo, int64_t hi)
     const int64_t n_n = e->n_n;
     const float *const restrict a0 = e->arg[0];
     float *const restrict a1 = e->arg[1];
+    const int64_t width = egt_columns(n_m, 1);
     for (int64_t u = lo; u < hi; ++u) {
-        const int64_t b = u * 512;
-        const int64_t w = n_m - b < 512 ? n_m - b : 512;
+        const int64_t b = u * width;
+        const int64_t w = n_m - b < width ? n_m - b : width;
         float s0[512];
         for (int64_t k = 0; k < w; ++k) s0[k] = 0x0p+0f;
         for (int64_t c = 0; c < n_n; c += 256) {
@@ -145,7 +146,7 @@ int egt_main(egt_rt *rt, char **data, const int64_t *const *shape, const int64_t
     e->y0 = (void *)data[1];
     e->y1 = (void *)data[2];
     e->arg = (void *[]){(void *)e->x0, (void *)e->y0};
-    egt_run(e, k0, ((n_m + 511) / 512), n_m * n_n, 2, 1, 0);
+    egt_run(e, k0, ((n_m + egt_columns(n_m, 1) - 1) / egt_columns(n_m, 1)), n_m * n_n, 2, 1, 0);
     e->arg = (void *[]){(void *)e->x0, (void *)e->y1};
     egt_run(e, k1, ((n_m + 31) / 32), n_m * n_n, 2, 1, 0);
     return (int)e->error;

@@ -84,7 +84,7 @@ static __attribute__((noinline)) int64_t egt_layout(struct egt_env *e, uint64_t 
     (void)e;
     const int64_t n_n = e->n_n; (void)n_n;
     const int64_t n_m = e->n_m; (void)n_m;
-    const int64_t size0 = (260*n_m + 63) / 64 * 64;
+    const int64_t size0 = (egt_size_min(n_n, 64) * 4 * n_m + 63) / 64 * 64;
     e->k0_row6 = (void *)arena;
     arena += size0;
     return (int64_t)(arena - start);
