@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
-
 from egtensor.diff.jvp import jvp
 from egtensor.diff.operands import (
     as_given,
@@ -18,14 +16,16 @@ from egtensor.diff.operands import (
     scalar_cost,
 )
 from egtensor.diff.pullback import pull_back
-from egtensor.errors import GradientError, UnsupportedError
+from egtensor.errors import GradientError
 from egtensor.lang import expr
-from egtensor.lang.dims import Dim
-from egtensor.lang.expr import Expr, constant, rebuild, scalar, toposort
-from egtensor.lang.ops.elementwise import add
+from egtensor.lang.expr import Expr, cast, rebuild, scalar, toposort
+from egtensor.lang.ops.elementwise import add, equal
+from egtensor.lang.ops.leaf import iota
+from egtensor.lang.ops.region import scan_ as scan
 from egtensor.lang.ops.shape import join, reshape
-from egtensor.lang.types import TensorType
+from egtensor.lang.types import INT64, TensorType
 
+UNROLLED = 8  # rows of a Jacobian that are written out, not looped over
 Disconnected = Literal["raise", "ignore"]
 
 
@@ -96,33 +96,35 @@ def vjp(y: Any, x: Any, g: Any) -> Any:
 def jacobian(y: Expr, x: Any) -> Any:
     """All derivatives of the elements of ``y`` by those of ``x``; its shape is both joined.
 
-    y        a float expression whose sizes are known
+    One reverse sweep is made, and evaluated for each element of ``y``: in a loop where these are many
+    or their number is not known.
+
+    y        a float expression
     x        a float expression, or a list of them
-    raises   UnsupportedError where a size of ``y`` is symbolic
     """
     differentiable("jacobian", y)
-    size = y.type.size
-    if isinstance(size, Dim):
-        raise UnsupportedError(
-            f"jacobian: the number of rows, {size}, is not known\n"
-            f"  one reverse sweep is made for each element of {y.type}\n"
-            f"  fix: declare the shape, or use vjp, jvp or hvp, which need no rows"
-        )
     targets = [differentiable("jacobian", t) for t in listed(x)]
-    made = [_jacobian(y, t, size) for t in targets]
-    return as_given(made, x)
+    return as_given([_jacobian(y, t) for t in targets], x)
 
 
-def _jacobian(y: Expr, x: Expr, size: int) -> Expr:
+def _jacobian(y: Expr, x: Expr) -> Expr:
     seed = placeholder(y.type)
     (g,) = pull_back([y], [seed], [x])
     shape = (*y.shape, *x.shape)
+    size = y.type.size
     if g is None or size == 0:
         return scalar(0, TensorType(x.dtype, shape))
     (made,) = expr.resolve([g])
-    rows = [constant(row.reshape(y.shape)) for row in np.eye(size, dtype=y.dtype)]
-    parts = [reshape(rebuild([made], {seed: row})[0], shape=(1, *x.shape)) for row in rows]
-    return reshape(join(*parts, axis=0), shape=shape)  # type: ignore[no-any-return]
+
+    def row(k: Any) -> Expr:
+        unit = cast(equal(iota(extent=size, dtype=INT64), k), y.dtype)
+        return rebuild([made], {seed: reshape(unit, shape=y.shape)})[0]
+
+    if isinstance(size, int) and size <= UNROLLED:
+        rows = [reshape(row(k), shape=(1, *x.shape)) for k in range(size)]
+        return reshape(join(*rows, axis=0), shape=shape)  # type: ignore[no-any-return]
+    rows, _ = scan(row, sequences=[iota(extent=size, dtype=INT64)])
+    return reshape(rows, shape=shape)  # type: ignore[no-any-return]
 
 
 def hessian(cost: Expr, x: Any) -> Any:

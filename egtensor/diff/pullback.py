@@ -19,8 +19,9 @@ from typing import Any
 from egtensor.errors import GradientError, VerifyError
 from egtensor.lang import expr
 from egtensor.lang.expr import Expr, as_expr, cast, items, scalar, toposort
-from egtensor.lang.op import OPS, Attrs, Derived, Item, Missing, Op
+from egtensor.lang.op import OPS, Attrs, Derived, Item, Missing, Op, Reshape
 from egtensor.lang.ops.elementwise import add, where
+from egtensor.lang.ops.shape import transpose
 from egtensor.lang.pattern import Pattern, Variable
 from egtensor.lang.types import Equalities, TensorType
 
@@ -111,6 +112,11 @@ class _Cotangent:
         return g if mask is None else where(mask, g, 0)
 
 
+def _keeps_elements(op: Op) -> bool:
+    """Whether the result has all elements of the operand, each once: what moves them moves conditions."""
+    return isinstance(op.body, Reshape) or op is transpose
+
+
 def _sum(values: Sequence[Expr]) -> Expr:
     total = values[0]
     for v in values[1:]:
@@ -187,6 +193,9 @@ class _Sweep:
                 self._defer(y, g, mask)
             elif y.op.is_elementwise:
                 self._expand(y, g, y, mask)
+            elif mask is not None and _keeps_elements(y.op):
+                (moved,) = derivative_of(y)(mask, y, *y.args, **y.attributes)
+                self._expand(y, g, y, moved)
             else:
                 self._expand(y, self.of[y].total(), y)
 

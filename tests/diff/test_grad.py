@@ -6,7 +6,7 @@ from values import differences, symbol, value
 
 from egtensor.diff.grad import grad, hessian, hvp, jacobian, value_and_grad, vjp
 from egtensor.diff.jvp import jvp
-from egtensor.errors import GradientError, UnsupportedError
+from egtensor.errors import GradientError
 from egtensor.lang.dims import size
 from egtensor.lang.expr import as_expr, toposort
 from egtensor.lang.ops.elementwise import (
@@ -129,6 +129,15 @@ def test_nested_conditions_leak_no_nan():
     np.testing.assert_allclose(got, [-1, -1, 2, 0.5])
 
 
+def test_conditions_move_with_the_elements_they_select():
+    x = symbol("x", (2, 3))
+    moved = log(x).reshape((3, 2)).T
+    cost = total(where(greater(moved, -100.0), moved, 0.0))
+    at = np.array([[0.0, 1.0, 2.0], [4.0, 5.0, 0.0]])
+    expected = np.divide(1, at, out=np.zeros((2, 3)), where=at > 0)
+    np.testing.assert_allclose(value(grad(cost, x), {x: at}), expected)
+
+
 def test_ties_share_weight_one():
     x, y = symbol("x", (3,)), symbol("y", (3,))
     at = {x: np.array([1.0, 2.0, 3.0]), y: np.array([1.0, 3.0, 2.0])}
@@ -232,10 +241,15 @@ def test_disconnected_inputs_can_be_ignored():
     np.testing.assert_array_equal(value(gx, {x: np.zeros(2)}), np.ones(2))
 
 
-def test_a_jacobian_of_unknown_size_is_refused():
-    x = symbol("x", (size("n"),))
-    with pytest.raises(UnsupportedError, match=r"jacobian: the number of rows, n, is not known"):
-        jacobian(exp(x), x)
+@pytest.mark.parametrize("extent", [size("n"), 3, 11], ids=str)
+def test_jacobians_of_any_size(extent):
+    x = symbol("x", (extent,))
+    at = np.linspace(-1, 1, extent if isinstance(extent, int) else 5)
+    y = tanh(x) * sum_(x, axes=(0,))
+    expected = np.diag((1 - np.tanh(at) ** 2) * at.sum()) + np.tanh(at)[:, None]
+    np.testing.assert_allclose(value(jacobian(y, x), {x: at}), expected, atol=1e-14)
+    cube = total(x * x * x)
+    np.testing.assert_allclose(value(hessian(cube, x), {x: at}), np.diag(6 * at), atol=1e-14)
 
 
 def test_gradients_of_gradients_add_up():

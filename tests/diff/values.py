@@ -6,9 +6,9 @@ from itertools import count
 
 import numpy as np
 
-from egtensor.lang import dims
-from egtensor.lang.expr import fold, make, resolve
+from egtensor.lang.expr import make
 from egtensor.lang.facts import NOTHING
+from egtensor.lang.interpret import interpret
 from egtensor.lang.op import OPS
 from egtensor.lang.types import TensorType
 
@@ -25,32 +25,8 @@ def symbol(name="x", shape=(), dtype="float64"):
 
 
 def value(expr, env):
-    """The value of an expression by the NumPy functions of the operators."""
-    sizes = {
-        dims.as_size(e): n
-        for x, v in env.items()
-        for e, n in zip(x.shape, np.shape(v), strict=True)
-        if dims.as_size(e) is not None
-    }
-
-    def known(attr):
-        match attr:
-            case dims.Dim():
-                return dims.evaluate(attr, sizes)
-            case tuple():
-                return tuple(map(known, attr))
-            case TensorType():
-                return attr.with_shape(known(attr.shape))
-            case _:
-                return attr
-
-    def node(e, args):
-        attrs = {name: known(a) for name, a in e.attributes.items()}
-        return env[e] if e in env else e.op.numpy(*args, **attrs)
-
-    (root,) = resolve([expr])
-    with np.errstate(all="ignore"):
-        return fold([root], node)[root]
+    """The value of an expression, as written."""
+    return interpret(expr, env)
 
 
 def differences(f, x, step=2e-4):
