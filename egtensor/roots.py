@@ -10,7 +10,7 @@ from egtensor.errors import FunctionError, TypeRuleError
 from egtensor.lang.dims import Size
 from egtensor.lang.expr import Expr, as_expr, cast, rebuild, toposort
 from egtensor.lang.unify import sizes_in
-from egtensor.shared import SharedVariable
+from egtensor.shared import SharedVariable, owner_of
 
 Packing = Literal["one", "list", "dict"]
 
@@ -64,10 +64,12 @@ def collect(
     leaves = _leaves([*exprs, *(v for _, v in checked)])
     checked = _with_default_updates(checked, leaves)
     leaves = _leaves([*exprs, *(v for _, v in checked)])
-    sizes = {size for e in (*exprs, *(v for _, v in checked)) for size in _sizes_below(e)}
+    sizes = _sizes_below([*exprs, *(v for _, v in checked)])
     _check_symbols(inputs, leaves, sizes, on_unused_input)
     used = {n: None for n in leaves if isinstance(n, SharedVariable)}
     used.update(dict.fromkeys(s for s, _ in checked))
+    # a variable may be there for its sizes alone
+    used.update(dict.fromkeys(owner for s in sizes if (owner := owner_of(s)) is not None))
     shared = tuple(sorted(used, key=lambda s: s.container.storage.id))
     return Roots(inputs, exprs, packing, keys, tuple(checked), shared)
 
@@ -211,12 +213,10 @@ def _with_default_updates(
     return [*pairs, *extra]
 
 
-def _sizes_below(root: Expr) -> Iterable[Size]:
-    """The named sizes that attributes of a program mention: an input may be there for its sizes alone."""
-    for node in toposort([root]):
-        if node.op.name not in ("input", "shared"):
-            for attr in node.attrs:
-                yield from sizes_in(attr)
+def _sizes_below(roots: Iterable[Expr]) -> set[Size]:
+    """The named sizes that attributes of a program mention."""
+    nodes = (n for n in toposort(roots) if n.op.name not in ("input", "shared"))
+    return {size for node in nodes for attr in node.attrs for size in sizes_in(attr)}
 
 
 def _check_symbols(

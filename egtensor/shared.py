@@ -14,6 +14,7 @@ from egtensor.lang import dims
 from egtensor.lang.expr import Expr, make
 from egtensor.lang.op import OPS
 from egtensor.lang.types import TensorType, as_dtype
+from egtensor.lang.unify import sizes_in
 
 
 class Container:
@@ -126,8 +127,21 @@ def _wrap(container: Container) -> SharedVariable:
     )
     made.__class__ = SharedVariable
     assert isinstance(made, SharedVariable)
+    for size in sizes_in(container.type):
+        _OWNERS[size] = weakref.ref(container)  # a container holds its sizes
     container._variable = weakref.ref(made)
     return made
+
+
+_OWNERS: weakref.WeakKeyDictionary[dims.Size, weakref.ref[Container]]
+_OWNERS = weakref.WeakKeyDictionary()
+
+
+def owner_of(size: dims.Size) -> SharedVariable | None:
+    """The shared variable that one of its sizes tells, if it is a size of one."""
+    reference = _OWNERS.get(size)
+    container = reference() if reference is not None else None
+    return None if container is None else container.variable
 
 
 def _declared_sizes(name: str, array: Any, shape: Any) -> dims.Shape:

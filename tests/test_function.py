@@ -296,3 +296,11 @@ def test_large_constants_are_data_and_not_text():
     assert again(np.ones(100_000))[0] == table.sum()
     other = et.function([x], [(x * (table + 1)).sum(), et.constant(table + 1)])
     assert other(np.ones(100_000))[0] == (table + 1).sum()
+
+
+def test_a_shared_variable_may_be_there_for_its_sizes_alone():
+    s = et.shared(np.ones(7), "s")
+    fn = et.function([], et.zeros_like(s))
+    assert fn().shape == (7,)
+    s.set_value(np.ones(3))
+    assert fn().shape == (3,)
