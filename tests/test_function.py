@@ -304,3 +304,18 @@ def test_a_shared_variable_may_be_there_for_its_sizes_alone():
     assert fn().shape == (7,)
     s.set_value(np.ones(3))
     assert fn().shape == (3,)
+
+
+def test_bisect_finds_the_rule_at_fault():
+    from egtensor.rules.dsl import REAL, Family, exp
+    from egtensor.rules.dsl import x as a
+    from egtensor.rules.dsl import y as b
+
+    family = Family("mine")
+    family.rule("absorb", exp(a) + b, "=>", exp(a), over=REAL, ref="none", directed=True)
+    x = et.vector("x")
+    fn = et.function([x], et.exp(x) + x * x, rules=et.rules.default() + family)
+    report = fn.check(np.array([0.5, 2.0]))
+    assert not report
+    assert "differs" in str(report)
+    assert et.bisect(fn, np.array([0.5, 2.0])) == ("mine/absorb",)
