@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from egtensor.testing.campaign import fuzz, print_findings
+from egtensor.testing.seeded import campaign
 
 
 def main(arguments: list[str]) -> int:
@@ -16,7 +17,16 @@ def main(arguments: list[str]) -> int:
     trial.add_argument("count", type=int, nargs="?", default=500)
     trial.add_argument("--seed", type=int, default=0)
     trial.add_argument("--jobs", type=int, default=2)
+    mutation = commands.add_parser("seeded", help="whether random programs reveal bugs put in on purpose")
+    mutation.add_argument("--bugs", default="tests/fuzz/seeded.py", help="a file with a table BUGS")
+    mutation.add_argument("--count", type=int, default=2000, help="programs for each bug")
+    mutation.add_argument("--seconds", type=float, default=600, help="for each bug")
+    mutation.add_argument("--jobs", type=int, default=2)
+    mutation.add_argument("names", nargs="*", help="bugs to try; default: all")
     given = parser.parse_args(arguments)
+    if given.command == "seeded":
+        trials = campaign(given.bugs, given.count, given.names, given.jobs, given.seconds)
+        return 0 if 20 * sum(t.how == "missed" for t in trials) <= len(trials) else 1
     figures = fuzz(given.count, given.seed, given.jobs)
     print_findings(figures.findings)
     print(f"\n{figures}" if figures.findings else figures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,10 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from egtensor.compiled import CompiledFunction
 from egtensor.config import config
+from egtensor.errors import EgTensorError, ShapeError
 from egtensor.extract.extract import extract
 from egtensor.function import function
 from egtensor.lang.expr import toposort
+from egtensor.lang.interpret import interpret
 from egtensor.lang.op import OPS, Leaf
 from egtensor.lang.unify import unify
 from egtensor.rules.domain import Domain
@@ -83,6 +87,7 @@ class Figures:
     extracted: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     seconds: float = 0.0
+    shrinking: bool = True
 
     def add(self, other: Figures) -> None:
         """Count what another process did."""
@@ -253,14 +258,19 @@ def try_samples(kinds: dict[int, Kind], setting: Setting, figures: Figures) -> N
         judged.append((seed, sample, wanted))
     if not judged:
         return
-    if failure_of(
+    found = failure_of(
         joined([s for _, s, _ in judged]), [j for _, _, w in judged for j in w], setting, figures
-    ):
+    )
+    if found and not figures.shrinking:
+        figures.findings.append(Finding(judged[0][0], setting.name, *found))
+    elif found:
+        alone = len(figures.findings)
         for seed, sample, wanted in judged:
-            found = failure_of(joined([sample]), wanted, setting, figures)
-            if found:
-                figures.findings.append(explained(seed, sample, setting, found[0]))
-    return
+            fault = failure_of(joined([sample]), wanted, setting, figures)
+            if fault:
+                figures.findings.append(explained(seed, sample, setting, fault[0]))
+        if len(figures.findings) == alone:  # only together
+            figures.findings.append(Finding(judged[0][0], setting.name, *found))
 
 
 def explained(seed: int, sample: Sample, setting: Setting, kind: str) -> Finding:
@@ -299,13 +309,17 @@ def failure_of(
     """Kind and text of what is wrong with a program; None where nothing is."""
     try:
         whole.reset()
-        fn: Any = function(
-            whole.inputs,
-            whole.outputs,
-            updates=whole.updates,
-            on_unused_input="ignore",
-            **setting.options,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the compiler's failures are found below
+            fn: Any = function(
+                whole.inputs,
+                whole.outputs,
+                updates=whole.updates,
+                on_unused_input="ignore",
+                **setting.options,
+            )
+        if not isinstance(fn, CompiledFunction):
+            fn.history.options.target.build(fn.history.source)  # tells why not
         got = list(fn(*whole.arguments))
         state = [s.get_value() for s, _ in whole.updates]
         whole.reset()
@@ -322,6 +336,9 @@ def failure_of(
     problem = compare(again, wanted)
     if problem:
         return "layout", f"with contiguous arguments, second call: {problem}\n{fn.program}"
+    problem = wrong_refusal(whole, fn)
+    if problem:
+        return "sizes", f"{problem}\n{fn.program}"
     saturation = fn.report.saturation
     if saturation is not None:
         figures.matched.update(saturation.matches)
@@ -344,6 +361,31 @@ def wrong_state(whole: Sample, state: Sequence[Any], got: Sequence[Any]) -> str:
         if not np.array_equal(value, got[place[new]], equal_nan=value.dtype.kind == "f"):
             return f"update of {variable.name}: {value!r} instead of {got[place[new]]!r}"
     return ""
+
+
+def wrong_refusal(whole: Sample, fn: Any) -> str:
+    """Whether sizes that disagree are accepted: one argument is longer than the others expect."""
+    long = [k for k, v in enumerate(whole.values) if v.ndim and v.size and v.shape[0] > 1]
+    if not long:
+        return ""
+    k = long[whole.values[long[0]].size % len(long)]
+    values = list(whole.values)
+    values[k] = np.concatenate([values[k], values[k][:1]])
+    known = {**whole.known, **dict(zip(whole.inputs, values, strict=True))}
+    try:
+        interpret(resolved(whole.outputs), known)
+        return ""
+    except ShapeError as error:
+        reason = str(error)
+    except (EgTensorError, IndexError, ValueError, np.linalg.LinAlgError):
+        return ""
+    try:
+        fn(*values)
+    except EgTensorError:
+        return ""
+    finally:
+        whole.reset()
+    return f"a call is not refused though {reason}"
 
 
 def wrong_members(whole: Sample, fn: Any, figures: Figures) -> tuple[str, str] | None:

@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from egtensor.lang.dims import Extent, Size, as_size
 from egtensor.lang.expr import Expr, resolve, toposort
-from egtensor.lang.interpret import WIDER
+from egtensor.lang.interpret import WIDER, Surroundings
 from egtensor.lang.op import Library as LibraryCall
 from egtensor.lang.op import Missing, Prefix, Reduce, Region, Scalar, Scatter
 from egtensor.lang.ops.elementwise import ROUNDING_GRID
+from egtensor.lang.subgraph import SubGraph
 from egtensor.lang.types import TensorType
 from egtensor.lang.unify import map_extents
 
 Values = dict[Expr, Any]
 Sizes = dict[Size, Extent]
-ROUNDS = (Scalar, Reduce, Prefix, LibraryCall, Scatter, Region)
-ROOTED = ("gammaln", "digamma")  # accurate to the magnitude of their terms, not near their roots
+ROUNDS = (Scalar, Reduce, Prefix, LibraryCall, Scatter)
+ROOTED = ("gammaln", "digamma", "trigamma")  # made of terms that cancel, near roots and poles
 REFUSALS = (ValueError, IndexError, ZeroDivisionError, TypeError, KeyError, OverflowError)
 
 
-def node_value(node: Expr, args: Sequence[Any], sizes: Mapping[Size, Extent]) -> Any:
+@dataclass(frozen=True)
+class Perturbing(Surroundings):
+    """Sub-programs are evaluated with every rounded result perturbed."""
+
+    rng: Any = None
+
+    def run(self, graph: SubGraph, operands: Sequence[Any]) -> list[Any]:
+        """The outputs of a sub-program for the values of its inputs."""
+        known = dict(zip(graph.inputs, map(np.asarray, operands), strict=True))
+        values = evaluate(graph.outputs, known, self.rng, self.sizes)
+        if values is None:
+            raise ValueError("a perturbation makes a sub-program fail")
+        return [values[o] for o in graph.outputs]
+
+
+def node_value(
+    node: Expr,
+    args: Sequence[Any],
+    sizes: Mapping[Size, Extent],
+    around: Surroundings | None = None,
+) -> Any:
     """What NumPy computes for one node; None where it refuses."""
     attrs = {k: map_extents(v, dict(sizes)) for k, v in node.attributes.items()}
+    if isinstance(node.op.body, Region):
+        attrs["around"] = around or Surroundings(None, _known(sizes))
     try:
         with np.errstate(all="ignore"):
             value = node.op.numpy(*args, **attrs)
@@ -43,7 +67,7 @@ def wide_value(node: Expr, args: Sequence[Any], sizes: Mapping[Size, Extent]) ->
     if "dtype" in attrs:
         attrs["dtype"] = WIDER.get(attrs["dtype"], attrs["dtype"])
     if isinstance(node.op.body, Region):
-        attrs["precision"] = "high"
+        attrs["around"] = Surroundings("high", _known(sizes))
     try:
         with np.errstate(all="ignore"):
             try:
@@ -56,21 +80,30 @@ def wide_value(node: Expr, args: Sequence[Any], sizes: Mapping[Size, Extent]) ->
 
 
 def evaluate(
-    roots: Sequence[Expr], known: Mapping[Expr, Any], how: np.random.Generator | str | None = None
+    roots: Sequence[Expr],
+    known: Mapping[Expr, Any],
+    how: np.random.Generator | str | None = None,
+    outer: Mapping[Size, int] | None = None,
 ) -> Values | None:
     """The values of all nodes that ``roots`` need, derivatives resolved; None where NumPy refuses.
 
     known  values of inputs and shared variables
     how    None: as NumPy computes; "wide": in the next wider precision; a generator: every rounded
-           result perturbed within a unit in the last place
+           result perturbed by about a unit in the last place
+    outer  sizes that are known beforehand
     """
     widened = WIDER if how == "wide" else {}
     values: Values = {k: v.astype(widened.get(v.dtype, v.dtype)) for k, v in known.items()}
-    sizes = sizes_of(known)
+    sizes: Sizes = {**(outer or {}), **sizes_of(known)}
+    perturbing = isinstance(how, np.random.Generator)
     waiting = [n for n in toposort(roots) if n not in values]
     for node in waiting:
         args = [values[a] for a in node.args]
-        value = wide_value(node, args, sizes) if how == "wide" else node_value(node, args, sizes)
+        if how == "wide":
+            value = wide_value(node, args, sizes)
+        else:
+            around = Perturbing(None, _known(sizes), how) if perturbing else None
+            value = node_value(node, args, sizes, around)
         if value is None:
             return None
         if isinstance(how, np.random.Generator) and isinstance(node.op.body, ROUNDS):
@@ -108,6 +141,10 @@ def can_differ(node: Expr) -> bool:
     return not isinstance(node.op.real, Missing)
 
 
+def _known(sizes: Mapping[Size, Extent]) -> dict[Size, int]:
+    return {s: n for s, n in sizes.items() if isinstance(n, int)}
+
+
 def _typed(node: Expr, value: Any, wider: Mapping[Any, Any]) -> Any:
     if isinstance(node.type, tuple):
         pairs = zip(value, node.type, strict=True)
@@ -132,12 +169,20 @@ def noise(node: Expr, args: Sequence[Any], value: Any, sizes: Mapping[Size, Exte
             return _of_magnitudes(node, args, sizes) * (1 + np.sqrt(max(value.shape)))
         case LibraryCall("matmul"):
             return _of_magnitudes(node, args, sizes) * (1 + np.sqrt(args[0].shape[-1]))
-        case LibraryCall() | Region() | Scatter():
+        case LibraryCall() | Scatter():
             return np.maximum(np.abs(value), 16 * np.max(np.abs(value), initial=0))
         case _ if node.op.name in ROOTED:
-            return np.maximum(np.abs(value), 1)
+            return np.maximum(np.abs(value), 1) + _conditioning(node, args, value, sizes)
         case _:
             return np.abs(value)
+
+
+def _conditioning(node: Expr, args: Sequence[Any], value: Any, sizes: Mapping[Size, Extent]) -> Any:
+    """How much a rounding of the operand changes the result, near poles and roots."""
+    with np.errstate(all="ignore"):
+        eps = np.finfo(value.dtype).eps
+        moved = node_value(node, [a * (1 + 4 * eps) for a in args], sizes)
+        return np.nan_to_num(np.abs(moved - value) / eps)
 
 
 def _of_magnitudes(node: Expr, args: Sequence[Any], sizes: Mapping[Size, Extent]) -> Any:
@@ -151,7 +196,9 @@ def _perturbed(value: Any, rng: np.random.Generator, magnitude: Any = None) -> A
         return value
     scale = np.finfo(value.dtype).eps * (np.abs(value) if magnitude is None else magnitude)
     with np.errstate(all="ignore"):
-        moved = value + np.where(np.isfinite(scale), scale, 0) * rng.uniform(-1, 1, value.shape)
+        # never less than a unit: smaller perturbations are rounded away more often than not
+        factor = rng.choice((-1.0, 1.0), value.shape) * rng.uniform(1, 1.5, value.shape)
+        moved = value + np.where(np.isfinite(scale), scale, 0) * factor
     return np.where(np.isfinite(value), moved, value).astype(value.dtype)
 
 

@@ -359,6 +359,8 @@ class Growth:
         used = [x for x in self.pool if not isinstance(x.type, tuple)]
         count = self.choose.integer(1, 2)
         drawn = [used[-1], *(pick(self.choose, used) for _ in range(count - 1))]
+        # a function knows the sizes of those shared variables only that it reads
+        drawn += [x for x in self.leaves if isinstance(x, SharedVariable) and x.ndim]
         places = [k for k, x in enumerate(self.leaves) if not isinstance(x, SharedVariable)]
         variables = [x for x in self.leaves if isinstance(x, SharedVariable)]
         return Sample(

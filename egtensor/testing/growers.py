@@ -443,7 +443,7 @@ OTHERS: tuple[tuple[str, Build, int], ...] = (
     ("constant", _constant, 3), ("copysign", _literal_zero, 2), ("clip", _clip, 3), ("round", _round, 2),
     ("uniform", _uniform, 3), ("gradient", _gradient, 24), ("rule", _left_side, 60),
     ("cumsum", _along("cumsum", one=True), 5),
-    ("ifelse", _branch, 0), ("scan", _scan, 0),
+    ("ifelse", _branch, 5), ("scan", _scan, 6),
 )  # fmt: skip
 REDUCTIONS = (
     "sum sum sum prod max max min mean mean var std any all logsumexp count_nonzero ptp".split()

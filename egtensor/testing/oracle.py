@@ -1,7 +1,7 @@
 """The oracle: what a compiled program may differ in from the program as written.
 
 The reference is computed in the next wider precision.  How far rounding may carry a correct program is
-measured by interpreting the program as written several times with every result perturbed within a
+measured by interpreting the program as written several times with every result perturbed by about a
 unit in the last place (stochastic arithmetic, Vignes 1993): a mismatch is an error larger than
 ``FACTOR`` times the spread so found plus ``ULPS`` units of the result.  A sample is skipped where a
 perturbation changes an integer, a boolean, or what is finite: no program can be held to it.
@@ -22,7 +22,7 @@ from egtensor.testing.generate import Sample
 
 FACTOR = 4.0
 ULPS = 64.0
-RUNS = 4
+RUNS = 5
 STEP = 2.0**-20  # of central differences, computed in the next wider precision
 SLOPE_TOLERANCE = 1e-3
 
