@@ -220,13 +220,14 @@ class Scheduler:
             if flow.role == "part":
                 parts.setdefault(flow.args[0], {})[flow.step.attributes["index"]] = place
         made: dict[int, list[int]] = {}
+        unread = -1
         for call, found in parts.items():
             flow = self.flows[call]
             assert isinstance(flow.step.type, tuple)
             for k, type_ in enumerate(flow.step.type):
                 place = found.get(k, -1)
-                if place < 0 or (place not in self.memory and flow.role == "call"):
-                    place = place if place >= 0 else -1 - len(self.buffers)
+                if place < 0:
+                    place, unread = unread, unread - 1
                 made.setdefault(call, []).append(place)
                 if place not in self.memory and (flow.role == "call" or place >= 0):
                     shape = self.sizes.shape(type_.shape)

@@ -17,7 +17,9 @@ def main(arguments: list[str]) -> int:
     trial.add_argument("count", type=int, nargs="?", default=500)
     trial.add_argument("--seed", type=int, default=0)
     trial.add_argument("--jobs", type=int, default=2)
-    mutation = commands.add_parser("seeded", help="whether random programs reveal bugs put in on purpose")
+    mutation = commands.add_parser(
+        "seeded", help="whether random programs reveal bugs put in on purpose"
+    )
     mutation.add_argument("--bugs", default="tests/fuzz/seeded.py", help="a file with a table BUGS")
     mutation.add_argument("--count", type=int, default=2000, help="programs for each bug")
     mutation.add_argument("--seconds", type=float, default=600, help="for each bug")

@@ -310,7 +310,9 @@ def failure_of(
     try:
         whole.reset()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # the compiler's failures are found below
+            warnings.simplefilter(
+                "ignore", RuntimeWarning
+            )  # the compiler's failures are found below
             fn: Any = function(
                 whole.inputs,
                 whole.outputs,

@@ -64,7 +64,7 @@ class RandomChooser:
         if style == 0:
             values = rng.integers(-6, 7, shape) / 2
         elif style == 1:
-            values = rng.uniform(0.05, 1, shape)
+            values = rng.uniform(0.05, 1, shape) * rng.choice((-1, 1))  # of one sign
         elif style == 2:
             values = rng.normal(0, 1, shape) * 10.0 ** rng.integers(-3, 2)
         else:

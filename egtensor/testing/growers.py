@@ -27,7 +27,7 @@ def named(name: str) -> Any:
 def _elementwise(op: Op) -> Build:
     def build(g: Growth) -> Any:
         kinds = pick(g.choose, ("f", "f", "f", "biuf"))
-        if op.name in INTEGER_ONLY:
+        if op.name in INTEGER_ONLY or (op.name in DIVISIONS and g.choose.integer(0, 1)):
             kinds = "iu"
         first = g.any(kinds)
         operands = [first, *(g.partner(first, kinds) for _ in range((op.arity or 1) - 1))]
@@ -452,6 +452,7 @@ ONE_AXIS = "argmax argmax argmin softmax log_softmax".split()
 INTEGER_ONLY = frozenset(
     "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift bitwise_count gcd lcm".split()
 )
+DIVISIONS = frozenset("floor_divide remainder fmod divmod".split())
 # Conversions have growers of their own; the others are made by what users write.
 INTERNAL = frozenset("cast philox_bits stop_gradient".split())
 
@@ -464,7 +465,19 @@ def growers() -> tuple[Grower, ...]:
             found.append((op.name, _elementwise(op)))
             if op.arity == 1 and op.name not in INTEGER_ONLY:
                 found.append((op.name, _shifted(op)))
-    for op_name in ("add", "subtract", "multiply", "divide", "power", "where", "maximum", "square"):
+    for op_name in (
+        "floor_divide",
+        "remainder",
+        "right_shift",
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "power",
+        "where",
+        "maximum",
+        "square",
+    ):
         found += [(op_name, _elementwise(OPS[op_name]))] * 3
     found += [(n, _along(n)) for n in REDUCTIONS]
     found += [(n, _along(n, one=True)) for n in ONE_AXIS]

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -25,6 +24,7 @@ import rules_catalog
 from egtensor.extract.program import Program, Step
 from egtensor.lang.expr import Expr, rebuild
 from egtensor.lang.op import OPS, Op, Scatter
+from egtensor.rules.domain import REAL, Domain
 from egtensor.rules.dsl import (
     Family,
     absolute,
@@ -38,7 +38,6 @@ from egtensor.rules.dsl import (
     y,
     z,
 )
-from egtensor.rules.domain import REAL, Domain
 from egtensor.rules.ruleset import RuleSet
 
 BUGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {}
@@ -131,32 +130,94 @@ def stage(name: str, module: Any, function: str, by: Callable[[Any], Any]) -> No
 # The emitter.
 text(
     "tails of reductions dropped",
-    (r"const int64_t w = end - j < step \? end - j : step;", "const int64_t w = step; if (end - j < step && j > b) break;"),
+    (
+        r"const int64_t w = end - j < step \? end - j : step;",
+        "const int64_t w = step; if (end - j < step && j > b) break;",
+    ),
 )
-text("strides of matrices ignored", (r"if \(packed \|\| !bytes\) return data;", "if (packed || !bytes || rank == 2) return data;"))
-text("one row too few", (r"for \(int64_t (i\d+) = lo; \1 < hi; ", r"for (int64_t \1 = lo; \1 < hi - (hi > 3); "))
+text(
+    "strides of matrices ignored",
+    (r"if \(packed \|\| !bytes\) return data;", "if (packed || !bytes || rank == 2) return data;"),
+)
+text(
+    "one row too few",
+    (r"for \(int64_t (i\d+) = lo; \1 < hi; ", r"for (int64_t \1 = lo; \1 < hi - (hi > 3); "),
+)
 text("join starts one place early", (r"\[(i\d+) \+ (n_\w+)\] = ", r"[\1 + \2 - (\2 > 1)] = "))
 text("identity of max is 0", (r"= \(-__builtin_inff?\(\)\);", "= 0;"))
-text("sums of doubles kept in float32", (r"(acc\d+\[k\]) = \1 \+ (\w+);", r"\1 = (float)(\1 + \2);"))
-text("running sums start again", (r"(\n +for \(int64_t (i\d+) = 0; [^\n]*\{\n(?:(?!for)[^\n]*\n)*? +)(s\d+) = \3 \+ ", r"\1if (\2 == 3) \3 = 0;\n\3 = \3 + "))
-text("argmax takes the last", (r"\((t\d+) > (w\d+\[k\])\)", r"(\1 >= \2)"), (r"& \((acc\d+\[k\]) < (s\d+)\)", r"& (\1 > \2)"))
-text("gather does not count from the end", (r"= (t\d+) < 0 \? \1 \+ [^:;]+ : \1;", r"= \1 < 0 ? -\1 : \1;"))
+text(
+    "sums of doubles kept in float32", (r"(acc\d+\[k\]) = \1 \+ (\w+);", r"\1 = (float)(\1 + \2);")
+)
+text(
+    "running sums start again",
+    (
+        r"(\n +for \(int64_t (i\d+) = 0; [^\n]*\{\n(?:(?!for)[^\n]*\n)*? +)(s\d+) = \3 \+ ",
+        r"\1if (\2 == 3) \3 = 0;\n\3 = \3 + ",
+    ),
+)
+text(
+    "argmax takes the last",
+    (r"\((t\d+) > (w\d+\[k\])\)", r"(\1 >= \2)"),
+    (r"& \((acc\d+\[k\]) < (s\d+)\)", r"& (\1 > \2)"),
+)
+text(
+    "gather does not count from the end",
+    (r"= (t\d+) < 0 \? \1 \+ [^:;]+ : \1;", r"= \1 < 0 ? -\1 : \1;"),
+)
 text("-0.0 printed as 0.0", (r"\(-0x0p\+0f?\)", "0"))
-text("last piece of a parallel loop skipped", (r"parallel_for\(units, chunk,", "parallel_for(units - units % chunk, chunk,"))
-macro("floor division rounds to zero", *(f"egt_floordiv_{t}(a, b) ((b) ? (a) / (b) : 0)" for t in ("i8", "i16", "i32", "i64")))
-macro("modulo has the sign of the dividend", *(f"egt_mod_{t}(a, b) ((b) ? (a) % (b) : 0)" for t in ("i8", "i16", "i32", "i64")))
-macro("max drops NaN", "egt_max_f64(a, b) ((a) > (b) ? (a) : (b))", "egt_max_f32(a, b) ((a) > (b) ? (a) : (b))")
-macro("casts round", *(f"egt_cast_f{b}_{t}(a) (int64_t)__builtin_rint(a)" for b in (32, 64) for t in ("i32", "i64", "i8", "i16")))
-macro("negative numbers are shifted as positive", *(f"egt_shr_i{b}(a, c) (int{b}_t)((uint{b}_t)(a) >> (c))" for b in (8, 16, 32, 64)))
+text(
+    "last piece of a parallel loop skipped",
+    (r"parallel_for\(units, chunk,", "parallel_for(units - units % chunk, chunk,"),
+)
+macro(
+    "floor division rounds to zero",
+    *(f"egt_floordiv_{t}(a, b) ((b) ? (a) / (b) : 0)" for t in ("i8", "i16", "i32", "i64")),
+)
+macro(
+    "modulo has the sign of the dividend",
+    *(f"egt_mod_{t}(a, b) ((b) ? (a) % (b) : 0)" for t in ("i8", "i16", "i32", "i64")),
+)
+macro(
+    "max drops NaN",
+    "egt_max_f64(a, b) ((a) > (b) ? (a) : (b))",
+    "egt_max_f32(a, b) ((a) > (b) ? (a) : (b))",
+)
+macro(
+    "casts round",
+    *(
+        f"egt_cast_f{b}_{t}(a) (int64_t)__builtin_rint(a)"
+        for b in (32, 64)
+        for t in ("i32", "i64", "i8", "i16")
+    ),
+)
+macro(
+    "negative numbers are shifted as positive",
+    *(f"egt_shr_i{b}(a, c) (int{b}_t)((uint{b}_t)(a) >> (c))" for b in (8, 16, 32, 64)),
+)
 
 # Records of operators.
 record("derivative of sin", "sin", partials=lambda x, y: (-OPS["cos"](x),))
 record("derivative of tanh", "tanh", partials=lambda x, y: (1 + y * y,))
 record("derivative of a quotient", "divide", partials=lambda x, y, z: (1 / y, z / y))
 record("derivative of log1p", "log1p", partials=lambda x, y: (1 / x,))
-record("derivative of maximum at ties", "maximum", partials=lambda x, y, z: (OPS["greater_equal"](x, y).astype(z.dtype), OPS["greater_equal"](y, x).astype(z.dtype)))
-record("gradient of a running sum", "cumsum", vjp=lambda g, y, x, *, axis: (OPS["cumsum"](g, axis=axis),))
-record("gradient of a product of matrices", "matmul", vjp=lambda g, z, x, y: (OPS["matmul"](g, y), OPS["matmul"](x, g)))
+record(
+    "derivative of maximum at ties",
+    "maximum",
+    partials=lambda x, y, z: (
+        OPS["greater_equal"](x, y).astype(z.dtype),
+        OPS["greater_equal"](y, x).astype(z.dtype),
+    ),
+)
+record(
+    "gradient of a running sum",
+    "cumsum",
+    vjp=lambda g, y, x, *, axis: (OPS["cumsum"](g, axis=axis),),
+)
+record(
+    "gradient of a product of matrices",
+    "matmul",
+    vjp=lambda g, z, x, y: (OPS["matmul"](g, y), OPS["matmul"](x, g)),
+)
 record("scatter overwrites", "scatter_add", body=Scatter(None))
 record("facts of sin", "sin", facts=OPS["exp"].facts)
 
@@ -309,5 +370,10 @@ def _folds_narrowly(fold_answer: Any) -> Any:
 stage("temporaries overlap", egtensor.kernels.schedule, "bins", _one_bin)
 stage("checks of sizes dropped", egtensor.function, "unify", _no_checks)
 stage("updates read new values", egtensor.function, "collect", _reads_new_values)
-stage("cache ignores constants", egtensor.cache, "dump_numbered", _digest_without(r"(?<![\w.])-?\d+\.\d+"))
+stage(
+    "cache ignores constants",
+    egtensor.cache,
+    "dump_numbered",
+    _digest_without(r"(?<![\w.])-?\d+\.\d+"),
+)
 stage("cache ignores dtypes", egtensor.cache, "dump_numbered", _digest_without(r"float(32|64)"))

@@ -34,3 +34,13 @@ def test_tiles_are_counted_per_row():
     value = np.arange(7 * 16 * 3, dtype=np.int32).reshape(7, 16, 3)
     y = x.transpose([2, 1, 0]).astype("float64")
     np.testing.assert_allclose(et.function([x], y.var(axis=1))(value), value.T.var(axis=1))
+
+
+def test_a_loop_and_a_routine_may_both_have_results_that_nobody_reads():
+    x = et.tensor3("x")
+    total, _ = et.scan(lambda row, last: row + last, x, et.zeros_like(x[0]))
+    fn = et.function([x], [total, et.nonzero(x)[0]])
+    value = np.arange(12.0).reshape(2, 2, 3)
+    got, places = fn(value)
+    np.testing.assert_array_equal(got, np.cumsum(value, axis=0))
+    np.testing.assert_array_equal(places, np.nonzero(value)[0])
