@@ -17,7 +17,7 @@ from egtensor.errors import EgTensorError
 from egtensor.lang import api
 from egtensor.lang.dims import Extent, Size
 from egtensor.lang.expr import Expr, resolve, toposort
-from egtensor.lang.op import Derived, Leaf
+from egtensor.lang.op import Leaf
 from egtensor.lang.types import DTYPES
 from egtensor.shared import SharedVariable, shared
 from egtensor.testing.evaluation import learn_sizes, node_value
@@ -100,7 +100,7 @@ class Sample:
     outputs    expressions of the symbols and of shared variables
     shared     shared variables that the program may read, each with its value
     updates    pairs (shared variable, new value)
-    gradients  triples (scalar cost, input, its gradient) that occur in the program
+    gradients  triples (scalar cost, input, its gradient), of the program and in it
     special    what input elements may be besides finite numbers
     grown      names of what was applied, in order
     """
@@ -266,8 +266,8 @@ class Growth:
 
     def evaluate(self, root: Expr) -> bool:
         """Compute the value of ``root``; whether it can be judged."""
-        if any(isinstance(n.op.body, Derived) for n in toposort([root])):
-            (plain,) = resolve([root])
+        (plain,) = resolve([root])
+        if plain is not root:
             if not self.evaluate(plain):
                 return False
             self.values[root] = self.values[plain]
@@ -370,10 +370,25 @@ class Growth:
             outputs=list(dict.fromkeys(drawn)),
             shared=[(s, self.values[s]) for s in variables],
             updates=[pair for s in variables for pair in self.update_of(s)],
-            gradients=self.gradients,
+            gradients=[*self.gradients, *self.whole_gradients(drawn)],
             special=self.kind.special,
             grown=self.grown,
         )
+
+    def whole_gradients(self, outputs: list[Expr]) -> list[tuple[Expr, Expr, Expr]]:
+        """Gradients of the sum of an output, which are judged but not compiled."""
+        from egtensor.diff.grad import grad
+
+        wrt = [x for x in self.leaves if x.dtype.kind == "f"]
+        costs = [y for y in outputs if y.dtype.kind == "f"]
+        if self.kind.special != "none" or self.kind.large or not wrt or not costs:
+            return []
+        cost = (costs[0] * 0.5).sum()
+        try:
+            found = grad(cost, wrt, disconnected_inputs="ignore")
+        except EgTensorError:
+            return []
+        return [(cost, x, g) for x, g in zip(wrt, found, strict=True)]
 
     def update_of(self, variable: SharedVariable) -> list[tuple[SharedVariable, Expr]]:
         """At most one new value for a shared variable; those of streams move on by themselves."""

@@ -239,7 +239,7 @@ def _join(g: Growth) -> Any:
     y = pick(g.choose, alike)
     how = g.choose.integer(0, 4)
     if how == 0:
-        return named(pick(g.choose, ("hstack", "vstack")))([x, y])
+        return named(pick(g.choose, ("hstack", "vstack", "dstack", "column_stack")))([x, y])
     if how == 1:
         return named("stack")([x, y], axis=g.choose.integer(0, x.ndim))
     return named("concatenate")([x, y], axis=g.axis(x))
@@ -269,7 +269,8 @@ def _moved(g: Growth) -> Any:
     x = g.any(least_rank=1)
     how = g.choose.integer(0, 2)
     if how == 0:
-        return named("flip")(x, axis=g.axis(x))
+        name = pick(g.choose, ("flip", "flipud", "fliplr" if x.ndim > 1 else "flip"))
+        return named(name)(x, axis=g.axis(x)) if name == "flip" else named(name)(x)
     if how == 1:
         return named("roll")(x, g.choose.integer(-3, 3), axis=g.axis(x))
     widths = ((g.choose.integer(0, 2), g.choose.integer(0, 2)),) * x.ndim
@@ -295,6 +296,35 @@ def _cast(g: Growth) -> Any:
     )
 
 
+def _to_integers(g: Growth) -> Any:
+    """Conversion of numbers of both signs that every integer dtype has."""
+    exact = [x for x in g.leaves if x.dtype.kind == "f"]  # which no rounding carries over an integer
+    x = named("clip")(pick(g.choose, exact) if exact else g.any("f"), -60, 60)
+    return cast(x, pick(g.choose, tuple(d for d in DTYPES if d.kind == "i")))
+
+
+def _shifted_bits(g: Growth) -> Any:
+    x = g.any("iu")
+    return OPS[pick(g.choose, ("right_shift", "left_shift"))](x, g.choose.integer(0, 6))
+
+
+def _quotient(g: Growth) -> Any:
+    """Integer division by numbers of both signs."""
+    x = g.any("iu")
+    divisor = g.choose.integer(1, 5) * (pick(g.choose, (1, -1)) if x.dtype.kind == "i" else 1)
+    return OPS[pick(g.choose, ("floor_divide", "remainder", "fmod"))](x, divisor)
+
+
+def _extreme(g: Growth) -> Any:
+    """The largest or smallest of some elements, NaN among them where the sample has some."""
+    odd = [x for x in g.pool if x.dtype.kind == "f" and np.isnan(g.values[x]).any()]
+    x = pick(g.choose, odd) if odd else g.any("f")
+    if g.choose.integer(0, 1):
+        name = pick(g.choose, ("maximum", "minimum", "fmax", "fmin"))
+        return OPS[name](x, g.partner(x, "f"))
+    return named(pick(g.choose, ("max", "min")))(x, axis=g.axes(x))
+
+
 def _broadcast(g: Growth) -> Any:
     x = g.any("f")
     if g.choose.integer(0, 1):
@@ -302,6 +332,8 @@ def _broadcast(g: Growth) -> Any:
     y = g.partner(x, "f")
     if not isinstance(y, Expr):
         raise UnfitError
+    if x.ndim == 1 and y.ndim == 1 and g.values[x].size * g.values[y].size < 3000:
+        return list(named("meshgrid")(x, y, indexing=pick(g.choose, ("xy", "ij"))))
     return list(named("broadcast_arrays")(x, y))
 
 
@@ -443,15 +475,17 @@ OTHERS: tuple[tuple[str, Build, int], ...] = (
     ("constant", _constant, 3), ("copysign", _literal_zero, 2), ("clip", _clip, 3), ("round", _round, 2),
     ("uniform", _uniform, 3), ("gradient", _gradient, 24), ("rule", _left_side, 60),
     ("cumsum", _along("cumsum", one=True), 5),
-    ("ifelse", _branch, 5), ("scan", _scan, 6),
+    ("ifelse", _branch, 5), ("scan", _scan, 6), ("cast", _to_integers, 6),
+    ("right_shift", _shifted_bits, 5), ("floor_divide", _quotient, 8), ("maximum", _extreme, 8),
 )  # fmt: skip
 REDUCTIONS = (
     "sum sum sum prod max max min mean mean var std any all logsumexp count_nonzero ptp".split()
 )
-ONE_AXIS = "argmax argmax argmin softmax log_softmax".split()
+ONE_AXIS = "argmax argmax argmin softmax log_softmax cumprod diff".split()
 INTEGER_ONLY = frozenset(
     "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift bitwise_count gcd lcm".split()
 )
+USUAL = "add subtract multiply divide power where maximum square floor_divide remainder right_shift".split()
 DIVISIONS = frozenset("floor_divide remainder fmod divmod".split())
 # Conversions have growers of their own; the others are made by what users write.
 INTERNAL = frozenset("cast philox_bits stop_gradient".split())

@@ -128,6 +128,7 @@ def stage(name: str, module: Any, function: str, by: Callable[[Any], Any]) -> No
 
 
 # The emitter.
+SIGNED = (8, 16, 32, 64)
 text(
     "tails of reductions dropped",
     (
@@ -171,43 +172,35 @@ text(
 )
 macro(
     "floor division rounds to zero",
-    *(f"egt_floordiv_{t}(a, b) ((b) ? (a) / (b) : 0)" for t in ("i8", "i16", "i32", "i64")),
+    *(f"egt_floordiv_i{b}(a, b) ((b) ? (a) / (b) : 0)" for b in SIGNED),
 )
 macro(
     "modulo has the sign of the dividend",
-    *(f"egt_mod_{t}(a, b) ((b) ? (a) % (b) : 0)" for t in ("i8", "i16", "i32", "i64")),
+    *(f"egt_mod_i{b}(a, b) ((b) ? (a) % (b) : 0)" for b in SIGNED),
 )
-macro(
-    "max drops NaN",
-    "egt_max_f64(a, b) ((a) > (b) ? (a) : (b))",
-    "egt_max_f32(a, b) ((a) > (b) ? (a) : (b))",
-)
+macro("max drops NaN", *(f"egt_max_f{b}(a, b) ((a) > (b) ? (a) : (b))" for b in (32, 64)))
 macro(
     "casts round",
-    *(
-        f"egt_cast_f{b}_{t}(a) (int64_t)__builtin_rint(a)"
-        for b in (32, 64)
-        for t in ("i32", "i64", "i8", "i16")
-    ),
+    *(f"egt_cast_f{b}_i{c}(a) (int64_t)__builtin_rint(a)" for b in (32, 64) for c in SIGNED),
 )
 macro(
     "negative numbers are shifted as positive",
-    *(f"egt_shr_i{b}(a, c) (int{b}_t)((uint{b}_t)(a) >> (c))" for b in (8, 16, 32, 64)),
+    *(f"egt_shr_i{b}(a, c) (int{b}_t)((uint{b}_t)(a) >> (c))" for b in SIGNED),
 )
 
+
 # Records of operators.
+def _both_win(x: Expr, y: Expr, z: Expr) -> tuple[Expr, Expr]:
+    """Each operand of a tie gets the whole cotangent."""
+    at_least = OPS["greater_equal"]
+    return at_least(x, y).astype(z.dtype), at_least(y, x).astype(z.dtype)
+
+
 record("derivative of sin", "sin", partials=lambda x, y: (-OPS["cos"](x),))
 record("derivative of tanh", "tanh", partials=lambda x, y: (1 + y * y,))
 record("derivative of a quotient", "divide", partials=lambda x, y, z: (1 / y, z / y))
 record("derivative of log1p", "log1p", partials=lambda x, y: (1 / x,))
-record(
-    "derivative of maximum at ties",
-    "maximum",
-    partials=lambda x, y, z: (
-        OPS["greater_equal"](x, y).astype(z.dtype),
-        OPS["greater_equal"](y, x).astype(z.dtype),
-    ),
-)
+record("derivative of maximum at ties", "maximum", partials=_both_win)
 record(
     "gradient of a running sum",
     "cumsum",
