@@ -83,7 +83,12 @@ class CachedHistory(History):
     """A history whose program is read from its text when somebody asks for it."""
 
     def __init__(
-        self, exprs: Any, program_text: str, source: Source | None, report: FunctionReport, options: Any
+        self,
+        exprs: Any,
+        program_text: str,
+        source: Source | None,
+        report: FunctionReport,
+        options: Any,
     ) -> None:
         self.exprs, self.source, self.report, self.options = exprs, source, report, options
         self.program_text = program_text

@@ -106,7 +106,10 @@ def _call() -> float:
 def main(path: str) -> int:
     """Measure, print, and write the table to ``path``; 0."""
     table = {name: float(f"{value:.2g}") for name, value in measure().items()}
-    text = {"comment": "seconds per unit of work on one core; python -m egtensor calibrate", **table}
+    text = {
+        "comment": "seconds per unit of work on one core; python -m egtensor calibrate",
+        **table,
+    }
     Path(path).write_text(json.dumps(text, indent=2) + "\n")
     print("\n".join(f"{name:<10} {value:.2g} s" for name, value in table.items()))
     return 0

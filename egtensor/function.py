@@ -229,9 +229,7 @@ def large_constants(exprs: Sequence[Expr]) -> tuple[Expr, ...]:
     )
 
 
-def _bind(
-    roots: Roots, constants: tuple[Expr, ...], request: Unified, downcast: bool
-) -> Binding:
+def _bind(roots: Roots, constants: tuple[Expr, ...], request: Unified, downcast: bool) -> Binding:
     types: tuple[TensorType, ...] = tuple(i.type for i in request.inputs)
     n = len(roots.inputs)
     place = {s: k for k, s in enumerate(roots.shared)}

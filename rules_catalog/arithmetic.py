@@ -86,7 +86,6 @@ F.rule("square-neg",            square(-x),            "=>", square(x),     over
 F.rule("square-abs",            square(abs(x)),        "=>", square(x),     over=EXACT,   ref="IEEE 754 6.3")
 F.rule("mul-squares",           square(x) * square(y), "=>", square(x * y), over=REAL,    ref="powers of products")
 F.rule("div-squares",           square(x) / square(y), "=>", square(x / y), over=REAL,    ref="powers of quotients")
-# fmt: on
 
 F.refuted("sub-self-anywhere", x - x, "=>", 0, at={x: float("inf")})
 F.refuted("div-self-at-zero", x / x, "=>", 1, at={x: 0.0})

@@ -26,4 +26,3 @@ F.rule("cast-same",     cast(x, dtype=dtype), "=>", x,
        over=EXACT, ref="a conversion to itself", when=[has_dtype(x, dtype)])
 F.rule("positive",      positive(x),          "=>", x, over=EXACT,   ref="IEEE 754 5.5.1")
 F.rule("stop-gradient", stop_gradient(x),     "=>", x, over=EXACT,   ref="gradients are taken before rewriting")
-# fmt: on

@@ -79,7 +79,6 @@ F.rule("where-where", where(a, where(b, x, y), y), "=>", where(logical_and(a, b)
 F.rule("where-else-where",  where(a, x, where(b, x, y)), "=>", where(logical_or(a, b), x, y),
        over=EXACT, ref="selection")
 F.rule("where-constants",   where(c, True, False), "=>", c,           over=EXACT,   ref="selection")
-# fmt: on
 
 F.refuted("not-less-nan", logical_not(x < y), "=>", y <= x, at={x: float("nan"), y: 1.0})
 F.refuted("equal-self-nan", equal(x, x), "=>", True, at={x: float("nan")})

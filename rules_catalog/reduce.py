@@ -148,7 +148,6 @@ F.rule("log-softmax-vector",  log(exp(x) / broadcast_to(sum(exp(x), axes=axes), 
            shape=shape),
        over=REAL, ref="Blanchard and others 2021", when=[has_elements(x, axes)], directed=False,
        proved="sampled: SymPy does not simplify sums of exponentials")
-# fmt: on
 
 F.refuted("log-of-sum", log(sum(x, axes=(0,))), "=>", sum(log(x), axes=(0,)), at={x: [1.0, 2.0]})
 F.refuted("sum-of-squares", sum(x * x, axes=(0,)), "=>", sum(x, axes=(0,)) * sum(x, axes=(0,)), at={x: [1.0, 2.0]})

@@ -225,7 +225,6 @@ F.rule("slice-where",         slice(where(x, y, z), starts=starts, steps=steps, 
        where(slice(x, starts=starts, steps=steps, sizes=sizes), slice(y, starts=starts, steps=steps, sizes=sizes),
            slice(z, starts=starts, steps=steps, sizes=sizes)),
        over=SHAPE, ref="elementwise")
-# fmt: on
 
 F.refuted("permute-forgotten", transpose(x, axes=(1, 0)), "=>", x, at={x: [[1.0, 2.0], [3.0, 4.0]]})
 F.refuted("permute-reshaped", transpose(x, axes=(1, 0)), "=>", reshape(x, shape=(3, 2)),

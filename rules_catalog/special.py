@@ -52,7 +52,6 @@ F.rule("one-plus-erf",          1 + erf(x),            "=>", erfc(-x),      over
 F.rule("one-less-erfc",         1 - erfc(x),           "=>", erf(x),        over=STABLE,  ref="DLMF 7.2.2")
 F.rule("erfc-less-one",         erfc(x) - 1,           "=>", -erf(x),       over=STABLE,  ref="DLMF 7.2.2")
 F.rule("two-less-erfc",         2 - erfc(x),           "=>", erfc(-x),      over=STABLE,  ref="DLMF 7.4.2")
-# fmt: on
 
 F.refuted("sigmoid-from-quotient-infinity", exp(x) / (1 + exp(x)), "=>", sigmoid(x), at={x: inf})
 F.refuted("sigmoid-is-odd", sigmoid(-x), "=>", -sigmoid(x), at={x: 1.0})

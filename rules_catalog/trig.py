@@ -68,7 +68,6 @@ F.rule("sinh-arcsinh",          sinh(arcsinh(x)),       "=>", x,           over=
 F.rule("tan-arctan",            tan(arctan(x)), "=>", x, over=STABLE,  ref="inverse functions", when=[finite(x)])
 F.rule("tanh-arctanh", tanh(arctanh(x)), "=>", x, over=STABLE,  ref="inverse functions", when=[x >= -1, x <= 1])
 F.rule("sin-arcsin",            sin(arcsin(x)), "=>", x, over=STABLE,  ref="inverse functions", when=[x >= -1, x <= 1])
-# fmt: on
 
 F.refuted("arcsin-sin", arcsin(sin(x)), "=>", x, at={x: 4.0})
 F.refuted("arctan-tan", arctan(tan(x)), "=>", x, at={x: 4.0})

@@ -298,7 +298,9 @@ def _cast(g: Growth) -> Any:
 
 def _to_integers(g: Growth) -> Any:
     """Conversion of numbers of both signs that every integer dtype has."""
-    exact = [x for x in g.leaves if x.dtype.kind == "f"]  # which no rounding carries over an integer
+    exact = [
+        x for x in g.leaves if x.dtype.kind == "f"
+    ]  # which no rounding carries over an integer
     x = named("clip")(pick(g.choose, exact) if exact else g.any("f"), -60, 60)
     return cast(x, pick(g.choose, tuple(d for d in DTYPES if d.kind == "i")))
 
