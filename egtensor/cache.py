@@ -1,8 +1,8 @@
 """The disk cache of chosen programs: what was optimised once is not optimised again.
 
 One JSON file per request, named by a digest of everything that could change the result.  Files are
-written under a temporary name and then renamed, so that a reader never sees half of one; whatever cannot
-be read is compiled anew.
+written under a temporary name and then renamed, so that a reader never sees half of one, and begin with a
+digest of the rest; whatever cannot be read or does not fit its digest is compiled anew.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from egtensor.extract.program import Program
     from egtensor.function import Options
 
-FORMAT = 1
+FORMAT = 2
 SOURCES = frozenset((".py", ".c", ".h", ".txt", ".json"))
 
 
@@ -60,6 +60,10 @@ def _versions() -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _seal(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest().encode()
+
+
 def _path(digest: str) -> Path:
     return Path(config.cache_dir) / "programs" / f"{digest}.json"
 
@@ -69,10 +73,14 @@ def load(digest: str, request: Unified, options: Options) -> History | None:
     if not config.cache:
         return None
     try:
-        kept = json.loads(_path(digest).read_text())
-        source = Source.from_json(kept["source"])
-    except (OSError, ValueError, KeyError, TypeError):
+        content = _path(digest).read_bytes()
+    except OSError:
         return None
+    seal, _, text = content.partition(b"\n")
+    if seal != _seal(text):
+        return None  # damaged: a wrong number in the source would go unnoticed
+    kept = json.loads(text)
+    source = Source.from_json(kept["source"])
     report = FunctionReport(
         nodes=kept["nodes"], cost_written=kept["cost_written"], cost=kept["cost"], cached=True
     )
@@ -118,7 +126,8 @@ def save(digest: str, history: History) -> None:
         "cost": history.report.cost,
     }
     try:
-        write_atomically(_path(digest), json.dumps(kept).encode())
+        text = json.dumps(kept).encode()
+        write_atomically(_path(digest), _seal(text) + b"\n" + text)
     except OSError as error:
         warn_not_kept(Path(config.cache_dir), error)
 

@@ -36,8 +36,12 @@ class Container:
         return Container(Storage(array), "constant", type_)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        sizes = tuple(e if isinstance(e, int) else None for e in self.type.shape)
-        return restore, (self.storage.array, self.name, self.type.dtype.name, sizes)
+        written = (self.storage.array, self.name, self.type.dtype.name, self.type.shape)
+        # the default update mentions the variable, which must exist before it is loaded
+        return restore, written, self.default_update
+
+    def __setstate__(self, default_update: Expr) -> None:
+        self.default_update = default_update
 
     @property
     def variable(self) -> SharedVariable:
@@ -90,7 +94,7 @@ class SharedVariable(Expr):
         return Expr.__reduce__(self)
 
 
-def restore(value: Any, name: str, dtype: str, shape: tuple[int | None, ...]) -> Container:
+def restore(value: Any, name: str, dtype: str, shape: tuple[Any, ...]) -> Container:
     """A container with a value, as it was pickled."""
     array = np.asarray(value).astype(dtype, copy=False)
     storage = Storage(np.array(array, order="C", copy=True))

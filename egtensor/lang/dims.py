@@ -31,6 +31,9 @@ class Size:
     def __str__(self) -> str:
         return self.name
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Size, (self.name, self.hint)  # a new one where it is loaded, once per pickle
+
     def evaluate(self, env: Mapping[Size, int]) -> int:
         """The number that ``env`` gives this size."""
         return env[self]
@@ -140,6 +143,11 @@ class Dim:
         )
 
     __index__ = __int__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from egtensor.lang.serialize import dump_extent, load_extent
+
+        return load_extent, dump_extent(self)
 
     def __str__(self) -> str:
         return "+".join(_show_term(m, c) for m, c in self.terms).replace("+-", "-")

@@ -138,10 +138,13 @@ class Expr:
     def __repr__(self) -> str:
         return f"<{self.type}: {self}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        from egtensor.lang.serialize import dump_with_containers, load_root
+    def __copy__(self) -> Expr:
+        return self
 
-        return load_root, dump_with_containers([self])
+    def __reduce__(self) -> tuple[Any, ...]:
+        from egtensor.lang.serialize import dump_root, load_root
+
+        return load_root, dump_root(self)
 
     def __getitem__(self, index: Any) -> Expr:
         return FUNCTIONS["getitem"](self, index)  # type: ignore[no-any-return]

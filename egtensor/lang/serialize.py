@@ -1,7 +1,8 @@
 """Expressions as text: the form in which they are pickled, cached, compared and hashed.
 
 One JSON document: sizes in order of first mention, then nodes, operands first.  Inputs are numbered in
-order of first mention, so that the same program written twice gives the same text.
+order of first mention, so that the same program written twice gives the same text.  Symbols, sizes and
+shared variables are pickled beside the text, so that expressions pickled together still share them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class _Writer:
         self.keep_numbers = keep_numbers
         self.sizes: dict[Size, int] = {}
         self.inputs: dict[Any, int] = {}
+        self.symbols: dict[Expr, int] = {}
         self.containers: dict[Any, int] = {}
 
     def number(self, size: Size) -> int:
@@ -81,6 +83,8 @@ class _Writer:
     def number_of_input(self, node: Expr) -> int:
         if self.keep_numbers:
             return int(node.attrs[0])
+        if node.op.name == "input":
+            self.symbols[node] = self.inputs.get((node.op.name, node.attrs[0]), len(self.inputs))
         return self.inputs.setdefault((node.op.name, node.attrs[0]), len(self.inputs))
 
     def nodes(self, roots: Sequence[Expr]) -> Any:
@@ -99,32 +103,49 @@ class _Writer:
 
 def dump_roots(roots: Sequence[Expr]) -> str:
     """The text of some expressions; the values of shared variables are not in it."""
-    return dump_with_containers(roots)[0]
+    return _text(writer := _Writer(), writer.nodes(roots))
+
+
+def _text(writer: _Writer, nodes: Any) -> str:
+    document = {"sizes": [[s.name, s.hint] for s in writer.sizes], "nodes": nodes}
+    return json.dumps(document, separators=(",", ":"))
 
 
 def dump_numbered(roots: Sequence[Expr]) -> str:
     """The text of expressions whose inputs are numbered by position; the numbers are kept."""
     writer = _Writer(keep_numbers=True)
-    nodes = writer.nodes(roots)
-    return json.dumps(
-        {"sizes": [[s.name, s.hint] for s in writer.sizes], "nodes": nodes}, separators=(",", ":")
-    )
+    return _text(writer, writer.nodes(roots))
 
 
-def dump_with_containers(roots: Sequence[Expr]) -> tuple[str, tuple[Any, ...]]:
-    """The text, and the containers of the shared variables it mentions by number."""
+def dump_root(root: Expr) -> tuple[Any, ...]:
+    """What ``load_root`` takes: the text; and the containers, sizes and symbols it mentions by number."""
     writer = _Writer()
-    nodes = writer.nodes(roots)
-    document = {"sizes": [[s.name, s.hint] for s in writer.sizes], "nodes": nodes}
-    return json.dumps(document, separators=(",", ":")), tuple(writer.containers)
+    text = _text(writer, writer.nodes([root]))
+    symbols = {} if root.op.name == "input" else writer.symbols
+    numbered = tuple((k, symbol) for symbol, k in symbols.items())
+    return text, tuple(writer.containers), tuple(writer.sizes), numbered
+
+
+def dump_extent(extent: Extent) -> tuple[Any, tuple[Size, ...]]:
+    """What ``load_extent`` takes."""
+    writer = _Writer()
+    return writer.extent(extent), tuple(writer.sizes)
+
+
+def load_extent(written: Any, sizes: Sequence[Size]) -> Extent:
+    """The extent over these sizes."""
+    return _Reader(sizes, ()).extent(written)
 
 
 class _Reader:
     """Decodes attributes; sizes and inputs become new ones."""
 
-    def __init__(self, sizes: Iterable[Any], containers: Sequence[Any]) -> None:
+    def __init__(
+        self, sizes: Iterable[Size], containers: Sequence[Any], symbols: Iterable[Any] = ()
+    ) -> None:
         self.containers = containers
-        self.sizes = [Dim((((((Size(name, hint), 1),)), 1),)) for name, hint in sizes]
+        self.sizes = [Dim((((((size, 1),)), 1),)) for size in sizes]
+        self.symbols = dict(symbols)
         self.serials: dict[int, int] = {}
 
     def extent(self, written: Any) -> Extent:
@@ -182,6 +203,9 @@ class _Reader:
             if name == "shared":
                 made.append(values[3].variable)
                 continue
+            if name == "input" and attrs[0] in self.symbols:
+                made.append(self.symbols[attrs[0]])
+                continue
             if name == "input":
                 if attrs[0] not in self.serials:
                     self.serials[attrs[0]] = new_serial()
@@ -193,18 +217,27 @@ class _Reader:
 def load_roots(text: str, containers: Sequence[Any] = ()) -> list[Expr]:
     """The expressions of a text, over new inputs and new sizes, and the shared variables given."""
     document = json.loads(text)
-    return _Reader(document["sizes"], containers).nodes(document["nodes"])
+    return _Reader(_sizes(document), containers).nodes(document["nodes"])
+
+
+def _sizes(document: Any) -> list[Size]:
+    return [Size(name, hint) for name, hint in document["sizes"]]
 
 
 def load_numbered(text: str) -> list[Expr]:
     """The expressions of a text whose inputs are numbered by position, numbers kept."""
     document = json.loads(text)
-    reader = _Reader(document["sizes"], ())
+    reader = _Reader(_sizes(document), ())
     written = document["nodes"]
     reader.serials = {a[0]: a[0] for name, _, a in written[0] if name == "input"}
     return reader.nodes(written)
 
 
-def load_root(text: str, containers: Sequence[Any] = ()) -> Expr:
-    """The one expression of a text."""
-    return load_roots(text, containers)[0]
+def load_root(
+    text: str,
+    containers: Sequence[Any],
+    sizes: Sequence[Size],
+    symbols: Sequence[tuple[int, Expr]],
+) -> Expr:
+    """The one expression of a text, over these shared variables, sizes and symbols."""
+    return _Reader(sizes, containers, symbols).nodes(json.loads(text)["nodes"])[0]
