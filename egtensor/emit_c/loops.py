@@ -360,7 +360,7 @@ class KernelText:
         i, j = self.axes[across], self.axes[last]
         for k, access in enumerate(loads(terms_of(self.kernel))):
             if (
-                access.indirect
+                access.terms
                 or access.coefficients[across] != 1
                 or access.coefficients[last] in (0, 1)
             ):
@@ -699,7 +699,7 @@ def crossing_axis(kernel: Kernel) -> int | None:
         return None
     accesses = [*loads(terms_of(kernel)), *(s.access for p in kernel.phases for s in p.stores)]
     for access in accesses:
-        if access.coefficients[last] in (0, 1) or access.indirect:
+        if access.coefficients[last] in (0, 1) or access.terms:
             continue
         for axis in reversed(range(last)):
             if access.coefficients[axis] == 1:

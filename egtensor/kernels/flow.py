@@ -154,7 +154,8 @@ def _role(step: Step, flows: list[Flow]) -> tuple[Role, tuple[int, ...]]:
         case Prefix():
             return "prefix", step.args
         case Join():
-            return "join", step.args
+            solid = sum(flows[a].role != "leaf" for a in step.args)
+            return ("point" if solid == 1 else "join"), step.args
         case Scatter():
             return "scatter", step.args
         case Library():
@@ -252,7 +253,7 @@ def _consider_inline(flow: Flow, flows: list[Flow]) -> None:
         if flows[operand.base].role not in ("source", "leaf", "inline"):
             return
         cost += operand.cost
-    if cost <= CHEAP and not isinstance(flow.step.op.body, Gather):
+    if cost <= CHEAP and isinstance(flow.step.op.body, (Scalar, Item)):
         flow.role = "inline"
         flow.cost = cost
 

@@ -28,9 +28,9 @@ from egtensor.kernels.sizes import Sizes
 from egtensor.kernels.target import Site
 from egtensor.lang.dims import Extent, Shape, Size, estimate, floordiv, product, sizes_of
 from egtensor.lang.number import Number
-from egtensor.lang.op import ArgReduce, Attrs, Gather, Item, Leaf, Reduce, Scalar
+from egtensor.lang.op import ArgReduce, Attrs, Gather, Item, Join, Leaf, Reduce, Scalar
 from egtensor.lang.scalar import Term, cast, const, make_term, operand
-from egtensor.lang.types import INT64, DType
+from egtensor.lang.types import BOOL, INT64, DType
 
 SHORT = 24  # points of rows that are not worth a loop each
 KEEP = 4.0  # cost above which a value needed in two phases is kept, not computed again
@@ -100,6 +100,7 @@ class Reader:
         self.shared, self.axes = shared, axes
         self.flows, self.memory = shared.flows, shared.memory
         self.memo: dict[tuple[int, Index], Term] = {}
+        self.guard: Term | None = None
 
     def at(self, place: int, index: Index) -> Term:
         """The value of a step at an index."""
@@ -128,7 +129,10 @@ class Reader:
     def access(self, place: int, index: Index) -> Access:
         """An element of the memory of a step."""
         m = self.memory[place]
-        return linear(m.buffer, m.strides, index, len(self.axes), m.offset)
+        return self._guarded(linear(m.buffer, m.strides, index, len(self.axes), m.offset))
+
+    def _guarded(self, access: Access) -> Access:
+        return access if self.guard is None else replace(access, guard=self.guard)
 
     def _leaf(self, flow: Flow, index: Index) -> Term:
         body = flow.step.op.body
@@ -167,7 +171,7 @@ class Reader:
             return self.at(flow.args[0], compose(indices, index))
         m = self.memory[flow.args[0]]
         access = linear(m.buffer, row_major(flow.shape), index, len(self.axes), m.offset)
-        return operand(access, flow.dtype)
+        return operand(self._guarded(access), flow.dtype)
 
     def _expand(self, place: int, flow: Flow, index: Index) -> Term:
         """The term of a step that is computed element by element."""
@@ -175,6 +179,8 @@ class Reader:
         body = step.op.body
         if isinstance(body, Gather):
             return self._gather(place, flow, index)
+        if isinstance(body, Join):
+            return self._padded(flow, index)
         item: int | None = None
         if isinstance(body, Item):
             item = step.attributes["index"]
@@ -186,6 +192,40 @@ class Reader:
             assert item is not None
             return made[item]
         return made
+
+    def _padded(self, flow: Flow, index: Index) -> Term:
+        """A join of one step with numbers around it: read the step only where the index is inside."""
+        axis = flow.step.attributes["axis"]
+        place = self.position(index[axis])
+        ends: list[tuple[Term, Term]] = []
+        start: Extent = 0
+        for a in flow.args:
+            end = start + self.flows[a].shape[axis]
+            before_end = make_term("lt", (place, self._number((), end)), BOOL)
+            if self.flows[a].role == "leaf":
+                value = self.at(a, index)
+            else:
+                after_start = make_term("ge", (place, self._number((), start)), BOOL)
+                inside = make_term("and", (after_start, before_end), BOOL)
+                value = self._inside(a, axis, index, start, inside)
+            ends.append((before_end, value))
+            start = end
+        result = ends[-1][1]
+        for before_end, value in reversed(ends[:-1]):
+            result = make_term("select", (before_end, value, result), flow.dtype)
+        return result
+
+    def _inside(self, place: int, axis: int, index: Index, start: Extent, inside: Term) -> Term:
+        """The value of a part of a join, whose loads are made only where ``inside`` holds."""
+        coefficients, offset, indirect = index[axis]
+        moved = (*index[:axis], (coefficients, offset - start, indirect), *index[axis + 1 :])
+        kept = self.memo, self.guard
+        outer = self.guard
+        self.guard = inside if outer is None else make_term("and", (outer, inside), BOOL)
+        self.memo = {}
+        value = self.at(place, moved)
+        self.memo, self.guard = kept
+        return value
 
     def _gather(self, place: int, flow: Flow, index: Index) -> Term:
         table = self.flows[flow.args[0]]
@@ -464,7 +504,7 @@ def _all_terms(kernel: Kernel) -> list[Term]:
         seen[t] = None
         stack.extend(t.args)
         if isinstance(t.value, Access):
-            stack.extend(i for i, _ in t.value.indirect)
+            stack.extend(t.value.terms)
     return list(seen)
 
 
@@ -492,7 +532,8 @@ def _regroup(kernel: Kernel, groups: list[list[int]]) -> Kernel:
 
     def access(a: Access) -> Access:
         indirect = tuple((term(t), c) for t, c in a.indirect)
-        return Access(a.buffer, tuple(a.coefficients[k] for k in last), a.offset, indirect)
+        guard = None if a.guard is None else term(a.guard)
+        return Access(a.buffer, tuple(a.coefficients[k] for k in last), a.offset, indirect, guard)
 
     def one(t: Term) -> Term:
         if isinstance(t.value, Access):

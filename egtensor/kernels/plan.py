@@ -57,12 +57,20 @@ class Access:
     """An element of a buffer: ``offset + sum(coefficients[k] * axis k) + sum(index * stride)``.
 
     indirect  pairs (integer term, stride)
+    guard     read only where this boolean term holds; elsewhere the value is 0
     """
 
     buffer: Buffer
     coefficients: tuple[Extent, ...]
     offset: Extent = 0
     indirect: tuple[tuple[Term, Extent], ...] = ()
+    guard: Term | None = None
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms that are evaluated to find the element."""
+        below = tuple(t for t, _ in self.indirect)
+        return below if self.guard is None else (*below, self.guard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +291,7 @@ def loads(terms: Iterator[Term]) -> Iterator[Access]:
         seen.add(t)
         if isinstance(t.value, Access):
             yield t.value
-            stack.extend(index for index, _ in reversed(t.value.indirect))
+            stack.extend(reversed(t.value.terms))
         stack.extend(reversed(t.args))
 
 

@@ -102,7 +102,7 @@ class TermText:
                 continue
             below = t.args
             if isinstance(t.value, Access):
-                below = tuple(index for index, _ in t.value.indirect)
+                below = t.value.terms
             pending = [a for a in below if a not in self.names]
             if pending:
                 stack.extend(reversed(pending))
@@ -123,6 +123,8 @@ class TermText:
         self.count += 1
         if isinstance(t.value, Access):
             text = self.staged.get(t.value) or f"{t.value.buffer.name}[{self.place(t.value)}]"
+            if t.value.guard is not None:
+                text = f"{self.names[t.value.guard]} ? {text} : 0"
         elif isinstance(t.value, Bounds):
             text = self._bounded(name, self.names[t.args[0]], t.value)
         else:

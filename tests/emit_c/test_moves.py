@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from egtensor.diff.grad import grad
+from egtensor.diff.pullback import resolve
 from egtensor.lang.dims import size
 from egtensor.lang.op import FUNCTIONS, OPS
 from tests.kernels.native import SiteError, agree, compiled, symbol
@@ -140,3 +142,15 @@ def test_a_number_of_places_that_does_not_fit_is_reported(cache):
     np.testing.assert_array_equal(f(np.array([1.0, -1, 2]), np.ones(2))[0], [2, 3])
     with pytest.raises(SiteError, match="there are 2 elements where 3 must be"):
         f(np.array([1.0, -1, 2]), np.ones(3))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 3), (17, 40)])
+def test_padded_values_are_read_where_they_are(cache, x, shape):
+    y = OPS["exp"](x)
+    padded = F["pad"](x, ((1, 2), (0, 3)))
+    slid = F["pad"](y, ((2, 0), (0, 0)), constant_values=1.5)
+    roots = [padded, padded * 2 + 1, F["sum"](slid * slid), slid[1:, ::-1], F["transpose"](padded)]
+    values = {x: draw(shape)}
+    agree(roots, values, cache)
+    cost = F["sum"](x[1:, :-1] * x[:-1, 1:] * 2)
+    agree(resolve([cost, *grad(cost, [x])]), values, cache)
