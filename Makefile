@@ -55,7 +55,7 @@ bench: $(STAMP)
 	@$(PY) -m benchmarks run $(ARGS)
 
 docs: $(STAMP)
-	@$(PY) -m egtensor rules --markdown > docs/rules.md
+	@$(PY) -m egtensor rules > docs/rules.md
 
 clean:
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \

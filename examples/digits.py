@@ -83,7 +83,7 @@ def compiled(weights, rate) -> Learner:
     for V, c in hidden:
         h = et.tanh(h @ V + c)
     p = et.softmax(h @ W + b, axis=1)
-    loss = -et.log(p[et.arange(y.shape[0]), y]).mean()
+    loss = -et.log(p)[et.arange(y.shape[0]), y].mean()
 
     parameters = [parameter for layer in layers for parameter in layer]
     gradients = et.grad(loss, parameters)
