@@ -72,7 +72,7 @@ class KernelText:
     guarded: bool = False
     lines: list[str] = field(default_factory=list)
     depth: int = 1
-    counter: int = 0
+    loop: tuple[int, int] | None = None  # where the innermost loop begins, and its depth
 
     def __post_init__(self) -> None:
         self.axes = tuple(f"i{k}" for k in range(len(self.kernel.axes)))
@@ -88,6 +88,9 @@ class KernelText:
 
     def open(self, line: str) -> None:
         """Append a line that opens a block."""
+        if line.startswith("for"):
+            pragma = bool(self.lines) and self.lines[-1].lstrip().startswith("#pragma")
+            self.loop = len(self.lines) - pragma, self.depth
         self.put(line + " {")
         self.depth += 1
 
@@ -111,6 +114,7 @@ class KernelText:
             c_type,
             lambda number: f"s{number}{slot_suffix}",
             "width" if self.kernel.lanes else 0,
+            self.kernel.rows - 1 if self.kernel.lanes else -1,
         )
         made.staged = self.staged
         if previous is not None:
@@ -413,6 +417,7 @@ class KernelText:
         self.close()
 
     def _row_code(self, phase: Phase) -> None:
+        self.loop = None
         for slot, term in phase.lets:
             (name,) = self._emit([term])
             self.put(f"const {c_type(self.kernel.slots[slot])} s{slot} = {name};")
@@ -421,6 +426,13 @@ class KernelText:
     def _emit(self, roots: Iterable[object]) -> list[str]:
         start = len(self.terms.lines)
         names = self.terms.write(roots)  # type: ignore[arg-type]
+        if self.terms.hoisted:
+            indent = "    " * (self.depth if self.loop is None else self.loop[1])
+            lines = [indent + line for line in self.terms.hoisted]
+            at = len(self.lines) if self.loop is None else self.loop[0]
+            self.lines[at:at] = lines
+            self.terms.hoisted.clear()
+            self.loop = None if self.loop is None else (at + len(lines), self.loop[1])
         for line in self.terms.lines[start:]:
             self.put(line)
         return names
@@ -488,6 +500,7 @@ class KernelText:
             self.put(f"{t} s{r.slot} = {number_text(r.identity, r.dtype)};")
 
     def _single(self, phase: Phase) -> None:
+        self.loop = None
         self.terms = self._term_text()
         names = self._emit([r.term for r in phase.reductions])
         for r, name in zip(phase.reductions, names, strict=True):

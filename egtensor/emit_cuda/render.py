@@ -169,8 +169,9 @@ class _KernelText:
     def _emit(self, roots: list[Term]) -> list[str]:
         start = len(self.terms.lines)
         names = self.terms.write(roots)
-        for line in self.terms.lines[start:]:
+        for line in (*self.terms.hoisted, *self.terms.lines[start:]):
             self.put(line)
+        self.terms.hoisted.clear()
         return names
 
     def _combine(self, r: Reduction, a: str, b: str) -> str:

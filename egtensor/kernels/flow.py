@@ -47,6 +47,7 @@ class Flow:
     kept     for each solid axis of the base, the axis here that runs along it; None: a general index
     cost     of one element when it is computed where it is read
     scattered  a source whose elements do not lie in row-major order
+    padded   a virtual step that is a number where it leaves its base
     """
 
     step: Step
@@ -60,6 +61,7 @@ class Flow:
     kept: tuple[int, ...] | None
     cost: float = 0.0
     scattered: bool = False
+    padded: bool = False
 
 
 @dataclass(slots=True)
@@ -131,7 +133,7 @@ def analyse(program: Program, sizes: Sizes, scattered: frozenset[int] = frozense
 def is_strided(flows: list[Flow], place: int) -> bool:
     """Whether a step is a buffer read with strides: a view of a solid step, or a reshaped one."""
     flow = flows[place]
-    return flows[flow.base].role not in ("leaf", "inline", "multi")
+    return not flow.padded and flows[flow.base].role not in ("leaf", "inline", "multi")
 
 
 def _role(step: Step, flows: list[Flow]) -> tuple[Role, tuple[int, ...]]:
@@ -155,7 +157,7 @@ def _role(step: Step, flows: list[Flow]) -> tuple[Role, tuple[int, ...]]:
             return "prefix", step.args
         case Join():
             solid = sum(flows[a].role != "leaf" for a in step.args)
-            return ("point" if solid == 1 else "join"), step.args
+            return ("virtual" if solid == 1 else "join"), step.args
         case Scatter():
             return "scatter", step.args
         case Library():
@@ -215,6 +217,10 @@ def _reshape_indices(new: Shape, old: Shape) -> tuple[AxisIndex, ...] | None:
 
 
 def _resolve(flow: Flow, flows: Flows) -> None:
+    if isinstance(flow.step.op.body, Join):
+        (part,) = (flows.all[a] for a in flow.args if flows.all[a].role != "leaf")
+        flow.base, flow.kept, flow.padded = part.base, None, True
+        return
     if isinstance(flow.step.op.body, Reshape):
         flow.args = (_reshaped(flow.args[0], flows.all),)
     operand = flows.all[flow.args[0]]
@@ -222,7 +228,7 @@ def _resolve(flow: Flow, flows: Flows) -> None:
     if indices is None and (operand.scattered or operand.role in ("virtual", "inline", "leaf")):
         flow.args = (flows.copy(flow.args[0]),)
         operand = flows.all[flow.args[0]]
-    flow.cost, flow.base = operand.cost, operand.base
+    flow.cost, flow.base, flow.padded = operand.cost, operand.base, operand.padded
     flow.kept = None if indices is None else _kept(flow, operand, indices)
 
 

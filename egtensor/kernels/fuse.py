@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from egtensor.kernels.flow import Flow, Flows, points
 from egtensor.lang.dims import Shape
-from egtensor.lang.op import ArgReduce, Gather, Join
+from egtensor.lang.op import ArgReduce, Gather
 
 RESIDENT = 65536  # points of a row that may be visited more than once
 TOGETHER = 16384  # points up to which unrelated loops share a kernel
@@ -109,13 +109,12 @@ class Clusters:
         position = {axis: k for k, axis in enumerate(shape_of.solid)}
         found: list[Operand] = []
         table = isinstance(flow.step.op.body, Gather) and flow.role == "point"
-        shifts = isinstance(flow.step.op.body, Join) and flow.role == "point"
         for k, a in enumerate(args):
             operand = self.flows[a]
             if operand.role == "inline":
                 found += self._below(a)
                 continue
-            general = operand.kept is None or shifts or (table and k == 0)
+            general = operand.kept is None or (table and k == 0)
             along = () if general else tuple(position.get(axis, -1) for axis in operand.kept or ())
             found.append(Operand(operand.base, None if general else along))
         return tuple(found)

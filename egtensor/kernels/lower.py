@@ -32,6 +32,7 @@ from egtensor.lang.op import ArgReduce, Attrs, Gather, Item, Join, Leaf, Reduce,
 from egtensor.lang.scalar import Term, cast, const, make_term, operand
 from egtensor.lang.types import BOOL, INT64, DType
 
+ZERO = Number.of(0)
 SHORT = 24  # points of rows that are not worth a loop each
 KEEP = 4.0  # cost above which a value needed in two phases is kept, not computed again
 
@@ -165,6 +166,8 @@ class Reader:
         return operand(Position(tuple(per_axis), offset), INT64)
 
     def _view(self, flow: Flow, index: Index) -> Term:
+        if isinstance(flow.step.op.body, Join):
+            return self._padded(flow, index)
         source = self.flows[flow.args[0]]
         indices = axis_indices(flow, source)
         if indices is not None:
@@ -179,8 +182,6 @@ class Reader:
         body = step.op.body
         if isinstance(body, Gather):
             return self._gather(place, flow, index)
-        if isinstance(body, Join):
-            return self._padded(flow, index)
         item: int | None = None
         if isinstance(body, Item):
             item = step.attributes["index"]
@@ -211,6 +212,10 @@ class Reader:
             ends.append((before_end, value))
             start = end
         result = ends[-1][1]
+        values = [value for _, value in ends]
+        solid = [v for v in values if isinstance(v.value, Access)]
+        if len(solid) == 1 and all(v is solid[0] or v.value == ZERO for v in values):
+            return solid[0]  # a load that is not made gives 0
         for before_end, value in reversed(ends[:-1]):
             result = make_term("select", (before_end, value, result), flow.dtype)
         return result

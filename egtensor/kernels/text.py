@@ -18,6 +18,37 @@ RESERVED = frozenset(
 )
 
 
+LARGEST = "0x7fffffffffffffff"
+
+
+def _conjuncts(guard: Term) -> list[Term]:
+    """The parts that must all hold."""
+    if guard.prim != "and":
+        return [guard]
+    return [p for a in guard.args for p in _conjuncts(a)]
+
+
+def _varies(t: Term, axis: int) -> bool:
+    """Whether a term depends on an axis."""
+    if isinstance(t.value, (Position, Access)) and t.value.coefficients[axis] != 0:
+        return True
+    below = t.value.terms if isinstance(t.value, Access) else t.args
+    return any(_varies(a, axis) for a in below)
+
+
+def _runs_along(t: Term, axis: int) -> bool:
+    """Whether a term grows by one along an axis."""
+    return isinstance(t.value, Position) and t.value.coefficients[axis] == 1
+
+
+def _extreme(which: str, texts: list[str]) -> str:
+    """The largest or smallest of some numbers."""
+    found = texts[0]
+    for text in texts[1:]:
+        found = f"egt_size_{which}({found}, {text})"
+    return found
+
+
 class SizeNames:
     """C names of named sizes, each once, in order of first use."""
 
@@ -71,6 +102,8 @@ class TermText:
     c_type      dtype -> the name of its C type
     axes        the C names of the kernel's axes
     slot        slot number -> text
+    innermost   the axis of the innermost loop
+    hoisted     statements that belong before that loop
     staged      accesses that are read from somewhere else
     lanes       columns of a block: rows of scratch memory hold that many numbers per point
     """
@@ -82,7 +115,9 @@ class TermText:
     c_type: Callable[[DType], str]
     slot: Callable[[int], str]
     lanes: int | str = 0
+    innermost: int = -1
     lines: list[str] = field(default_factory=list)
+    hoisted: list[str] = field(default_factory=list)
     names: dict[Term, str] = field(default_factory=dict)
     count: int = 0
     used_sizes: dict[Size, None] = field(default_factory=dict)
@@ -102,7 +137,7 @@ class TermText:
                 continue
             below = t.args
             if isinstance(t.value, Access):
-                below = t.value.terms
+                below = self._needed(t.value)
             pending = [a for a in below if a not in self.names]
             if pending:
                 stack.extend(reversed(pending))
@@ -110,6 +145,12 @@ class TermText:
                 self.names[t] = self._name(t)
                 stack.pop()
         return self.names[root]
+
+    def _needed(self, access: Access) -> tuple[Term, ...]:
+        """The terms that must have names before an access is written."""
+        if access.guard is None or not self._is_interval(access.guard):
+            return access.terms
+        return tuple(t for t, _ in access.indirect)
 
     def _name(self, t: Term) -> str:
         if t.prim == "const":
@@ -124,7 +165,7 @@ class TermText:
         if isinstance(t.value, Access):
             text = self.staged.get(t.value) or f"{t.value.buffer.name}[{self.place(t.value)}]"
             if t.value.guard is not None:
-                text = f"{self.names[t.value.guard]} ? {text} : 0"
+                text = f"{self._guard(t.value.guard, name)} ? {text} : 0"
         elif isinstance(t.value, Bounds):
             text = self._bounded(name, self.names[t.args[0]], t.value)
         else:
@@ -135,6 +176,52 @@ class TermText:
                 text = text[1:-1]
         self.lines.append(f"const {self.c_type(t.dtype)} {name} = {text};")
         return name
+
+    def _guard(self, guard: Term, name: str) -> str:
+        """A guard as an interval of the innermost axis, whose ends are computed before its loop.
+
+        Compilers vectorise loads under conditions only where the conditions vary.
+        """
+        if not self._is_interval(guard):
+            return self.names[guard]
+        axis = self.axes[self.innermost]
+        fixed, low, high = [], ["0"], [LARGEST]
+        for p in _conjuncts(guard):
+            place, bound = (self._number(a) for a in p.args)
+            if not _varies(p, self.innermost):
+                fixed.append(f"{place} {'>=' if p.prim == 'ge' else '<'} {bound}")
+            else:
+                offset = self._without(p.args[0].value, self.innermost)
+                (low if p.prim == "ge" else high).append(f"{bound} - ({offset})")
+        first, end = _extreme("max", low), _extreme("min", high)
+        holds = " && ".join([*fixed, f"{name}end > {name}low"])
+        self.hoisted += [
+            f"const int64_t {name}low = {first}, {name}end = {end};",
+            f"const uint64_t {name}count = {holds} ? {name}end - {name}low : 0;",
+        ]
+        return f"(uint64_t)({axis} - {name}low) < {name}count"
+
+    def _is_interval(self, guard: Term) -> bool:
+        """Whether a guard compares positions only, which grow by one along the innermost axis."""
+        return bool(self.axes) and all(
+            p.prim in ("ge", "lt")
+            and all(a.prim == "const" or isinstance(a.value, Position) for a in p.args)
+            and not _varies(p.args[1], self.innermost)
+            and (not _varies(p, self.innermost) or _runs_along(p.args[0], self.innermost))
+            for p in _conjuncts(guard)
+        )
+
+    def _number(self, t: Term) -> str:
+        """A number or position as an expression."""
+        if isinstance(t.value, Position):
+            return f"({self.affine(t.value.coefficients, t.value.offset)})"
+        return self.constant(t.value, t.dtype)
+
+    def _without(self, position: Position, axis: int) -> str:
+        """A position where an axis is 0."""
+        axis %= len(self.axes)
+        kept = tuple(0 if k == axis else c for k, c in enumerate(position.coefficients))
+        return self.affine(kept, position.offset)
 
     def _bounded(self, name: str, raw: str, bounds: Bounds) -> str:
         """A gathered index counted from the front; 0 in place of one that is out of bounds."""
