@@ -11,6 +11,7 @@ import numpy as np
 from egtensor.compiled import numbered_inputs
 from egtensor.extract.program import Program, Step
 from egtensor.lang.interpret import interpret
+from egtensor.lang.types import TensorType
 from egtensor.rules.ruleset import RuleSet
 
 FACTOR = 4.0  # of the error of ordinary interpretation that a compiled program may make
@@ -48,8 +49,7 @@ def check(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CheckReport
     binding = fn.binding
     arrays = (*binding.signature.conform(args, kwargs), *(c.storage.array for c in binding.shared))
     exprs = list(fn.history.exprs)
-    inputs = numbered_inputs(fn.history.exprs)
-    values = {n: arrays[k] for k, n in inputs.items()}
+    values = dict(zip(numbered_inputs(exprs, binding.types), arrays, strict=True))
     expected = interpret(exprs, values, precision="high")
     usual = interpret(exprs, values)
     got = _outputs(fn, arrays)
@@ -60,7 +60,7 @@ def check(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CheckReport
     place = bad[0]
     worst = errors[place]
     program = fn.explain().program if fn.history.options is not None else fn.program
-    step, value = _first_bad_step(program, arrays)
+    step, value = _first_bad_step(program, binding.types, arrays)
     text = f"result {place} differs by {worst:.3g} ulp from the program as written"
     if step is not None:
         line = step.lines[0] if step.lines else None
@@ -123,15 +123,16 @@ def ulp_error(got: Any, expected: Any) -> float:
     return float(np.max(error, initial=0.0))
 
 
-def _first_bad_step(program: Program, arrays: Sequence[Any]) -> tuple[Step | None, str]:
+def _first_bad_step(
+    program: Program, types: Sequence[TensorType], arrays: Sequence[Any]
+) -> tuple[Step | None, str]:
     """The first step that is not finite, or far from the same step in higher precision."""
     from egtensor.extract.program import to_exprs
 
     whole = Program(program.steps, tuple(range(len(program.steps))))
     keep = [k for k, s in enumerate(whole.steps) if not isinstance(s.type, tuple)]
     exprs = to_exprs(Program(program.steps, tuple(keep)))
-    inputs = numbered_inputs(tuple(exprs))
-    values = {n: arrays[k] for k, n in inputs.items()}
+    values = dict(zip(numbered_inputs(exprs, types), arrays, strict=True))
     exact = interpret(exprs, values, precision="high")
     usual = interpret(exprs, values)
     for k, high, low in zip(keep, exact, usual, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ import numpy as np
 from egtensor.emit_c import runtime
 from egtensor.errors import EgTensorError, ExecutionError, IndexOutOfBoundsError, ShapeError
 from egtensor.kernels.target import Source
-from egtensor.lang.expr import Expr
+from egtensor.lang.expr import Expr, make, toposort
+from egtensor.lang.facts import NOTHING
+from egtensor.lang.op import OPS
 from egtensor.lang.types import TensorType
 from egtensor.report import FunctionReport
 from egtensor.signature import Signature
@@ -61,6 +64,11 @@ class Binding:
     updates: tuple[int, ...]
     packing: str
     keys: tuple[Any, ...]
+
+    @property
+    def types(self) -> tuple[TensorType, ...]:
+        """Types of the arguments, then of the shared variables."""
+        return (*self.signature.types, *self.shared_types)
 
     @property
     def results(self) -> int:
@@ -195,7 +203,7 @@ class InterpretedFunction(Described):
     def __init__(self, history: History, binding: Binding) -> None:
         self.history = history
         self.binding = binding
-        self._inputs = numbered_inputs(history.exprs)
+        self._inputs = numbered_inputs(history.exprs, binding.types)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from egtensor.lang.interpret import interpret
@@ -204,7 +212,7 @@ class InterpretedFunction(Described):
         arrays = binding.signature.conform(args, kwargs)
         with _UPDATES:
             arrays = (*arrays, *(c.storage.array for c in binding.shared))
-            values = {node: arrays[k] for k, node in self._inputs.items()}
+            values = dict(zip(self._inputs, arrays, strict=True))
             outputs = [
                 np.array(v, order="C", copy=True)
                 for v in interpret(list(self.history.exprs), values)
@@ -217,11 +225,13 @@ class InterpretedFunction(Described):
 _UPDATES = threading.RLock()
 
 
-def numbered_inputs(exprs: tuple[Expr, ...]) -> dict[int, Expr]:
-    """The input nodes of numbered expressions, by number."""
-    from egtensor.lang.expr import toposort
-
-    return {n.attrs[0]: n for n in toposort(exprs) if n.op.name == "input"}
+def numbered_inputs(exprs: Sequence[Expr], types: Sequence[TensorType]) -> list[Expr]:
+    """The inputs of numbered expressions; some may be there for their sizes alone."""
+    used = {n.attrs[0]: n for n in toposort(exprs) if n.op.name == "input"}
+    return [
+        used[k] if k in used else make(OPS["input"], (), (k, f"input_{k}", t, NOTHING))
+        for k, t in enumerate(types)
+    ]
 
 
 def with_report(history: History, **changes: Any) -> History:

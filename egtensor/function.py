@@ -13,7 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from egtensor import cache
-from egtensor.compiled import Binding, CompiledFunction, History, InterpretedFunction
+from egtensor.compiled import (
+    Binding,
+    CompiledFunction,
+    History,
+    InterpretedFunction,
+    numbered_inputs,
+)
 from egtensor.config import config
 from egtensor.diff.pullback import resolve
 from egtensor.emit_c import C
@@ -21,8 +27,9 @@ from egtensor.errors import CompileError, EngineError, FunctionError, Unsupporte
 from egtensor.kernels.target import Source, Target
 from egtensor.lang.expr import Expr, toposort
 from egtensor.lang.op import OPS
+from egtensor.lang.subgraph import SubGraph
 from egtensor.lang.types import TensorType
-from egtensor.lang.unify import Unified, unify
+from egtensor.lang.unify import Unified, sizes_in, told_sizes, unify
 from egtensor.report import FunctionReport
 from egtensor.roots import Roots, collect
 from egtensor.rules.domain import Domain
@@ -116,6 +123,7 @@ def function(
     options = _options(target, allow, accuracy, rules, cost_model, limits)
     constants = large_constants(roots.exprs)
     request = unify(roots.exprs, (*roots.inputs, *roots.shared, *constants))
+    _check_sizes(request)
     binding = _bind(roots, constants, request, allow_downcast)
     if _target_name(target) == "interpret":
         return InterpretedFunction(_as_written(request, options), binding)
@@ -129,6 +137,22 @@ def function(
     if not history.report.cached:
         cache.save(key, history)
     return CompiledFunction(history, binding, library)
+
+
+def _check_sizes(request: Unified) -> None:
+    """Refuse sizes that neither an argument nor a shared variable tells."""
+    nodes = toposort(request.roots)
+    told = told_sizes(nodes, request.inputs)
+    for node in (*request.inputs, *nodes):
+        found = (s for a in node.attrs if not isinstance(a, SubGraph) for s in sizes_in(a))
+        size = next((s for s in found if s not in told), None)
+        if size is not None:
+            where = f" at {node.line[0]}:{node.line[1]}" if node.line else ""
+            raise FunctionError(
+                f"function: the size {size} of {node.op.name}{where} is not known in a call\n"
+                f"  sizes become known from arguments and shared variables with an axis of that size\n"
+                f"  fix: add an input with such an axis, or write a number"
+            )
 
 
 def _compiled(request: Unified, options: Options) -> History:
@@ -294,6 +318,8 @@ def evaluate(expr: Expr, values: dict[Expr, Any]) -> Any:
     from egtensor.lang.interpret import interpret
 
     leaves = [n for n in toposort([expr]) if n.op.name in ("input", "shared")]
+    # some may be there for their sizes alone
+    leaves = list(dict.fromkeys([*leaves, *(n for n in values if n.op.name == "input")]))
     missing = [n for n in leaves if n.op.name == "input" and n not in values]
     if missing:
         raise FunctionError(
@@ -316,6 +342,5 @@ def recompile(fn: Any, rules: RuleSet) -> CompiledFunction | InterpretedFunction
     """The same function compiled with other rules, sharing its shared variables."""
     options = replace(fn.history.options, given_rules=rules)
     exprs = fn.history.exprs
-    leaves = [n for n in toposort(exprs) if n.op.name == "input"]
-    history = _compiled(unify(exprs, sorted(leaves, key=lambda n: n.attrs[0])), options)
+    history = _compiled(unify(exprs, numbered_inputs(exprs, fn.binding.types)), options)
     return CompiledFunction(history, fn.binding, options.target.build(history.source))

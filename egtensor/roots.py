@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from egtensor.errors import FunctionError, TypeRuleError
-from egtensor.lang.dims import Size
-from egtensor.lang.expr import Expr, as_expr, cast, rebuild, toposort
-from egtensor.lang.unify import sizes_in
+from egtensor.lang.dims import Extent, Size, as_size
+from egtensor.lang.expr import Expr, as_expr, cast, fold, remake, toposort
+from egtensor.lang.unify import map_extents, sizes_in
 from egtensor.shared import SharedVariable, owner_of
 
 Packing = Literal["one", "list", "dict"]
@@ -57,13 +57,14 @@ def collect(
     replaced = {_symbol(a, "givens"): as_expr(b) for a, b in _pairs(givens, "givens")}
     if replaced:
         _check_givens(replaced)
-        new = rebuild([*exprs, *(as_expr(v) for _, v in pairs)], replaced)
+        new = _given([*exprs, *(as_expr(v) for _, v in pairs)], replaced)
         exprs = tuple(new[: len(exprs)])
         pairs = [(s, v) for (s, _), v in zip(pairs, new[len(exprs) :], strict=True)]
     checked = _checked_updates(pairs)
     leaves = _leaves([*exprs, *(v for _, v in checked)])
-    checked = _with_default_updates(checked, leaves)
-    leaves = _leaves([*exprs, *(v for _, v in checked)])
+    while extra := _default_updates(checked, leaves):
+        checked += extra
+        leaves = _leaves([*exprs, *(v for _, v in checked)])
     sizes = _sizes_below([*exprs, *(v for _, v in checked)])
     _check_symbols(inputs, leaves, sizes, on_unused_input)
     used = {n: None for n in leaves if isinstance(n, SharedVariable)}
@@ -145,6 +146,29 @@ def _check_givens(replaced: dict[Expr, Expr]) -> None:
             )
 
 
+def _given(roots: list[Expr], replaced: dict[Expr, Expr]) -> list[Expr]:
+    """The roots with some nodes replaced, all at once, and the sizes of replaced symbols with them."""
+    kept = {s for n in _leaves(roots) if n not in replaced for s in sizes_in(n.type)}
+    sizes: dict[Size, Extent] = {}
+    for old, new in replaced.items():
+        if old.op.name in ("input", "shared"):
+            for a, b in zip(old.shape, new.shape, strict=True):
+                size = as_size(a)
+                if size is not None and size not in kept:
+                    sizes.setdefault(size, b)
+
+    def node(expr: Expr, args: list[Expr]) -> Expr:
+        if expr in replaced:
+            return replaced[expr]
+        attrs = tuple(map_extents(a, sizes) for a in expr.attrs)
+        if attrs == expr.attrs and all(a is b for a, b in zip(args, expr.args, strict=True)):
+            return expr
+        return remake(expr, tuple(args), attrs)
+
+    values = fold(roots, node)
+    return [values[r] for r in roots]
+
+
 def _checked_updates(pairs: list[tuple[Any, Any]]) -> list[tuple[SharedVariable, Expr]]:
     checked: dict[SharedVariable, Expr] = {}
     for variable, value in pairs:
@@ -199,18 +223,17 @@ def _first_widening(new: Expr, variable: SharedVariable) -> Expr:
     return new
 
 
-def _with_default_updates(
+def _default_updates(
     pairs: list[tuple[SharedVariable, Expr]], leaves: list[Expr]
 ) -> list[tuple[SharedVariable, Expr]]:
     updated = {s for s, _ in pairs}
-    extra = [
+    return [
         (n, n.container.default_update)
         for n in leaves
         if isinstance(n, SharedVariable)
         and n not in updated
         and n.container.default_update is not None
     ]
-    return [*pairs, *extra]
 
 
 def _sizes_below(roots: Iterable[Expr]) -> set[Size]:

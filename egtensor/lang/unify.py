@@ -39,10 +39,14 @@ def unify(roots: Sequence[Expr], inputs: Sequence[Expr]) -> Unified:
     """
     solution: dict[Size, Extent] = {}
     needed: dict[tuple[Extent, Extent], Line] = {}
-    for node in toposort(roots):
+    nodes = toposort(roots)
+    told = told_sizes(nodes, inputs)
+    for node in nodes:
         for a, b in node.equalities:
             needed.setdefault((a, b), node.line)
-            _solve(a, b, node, solution)
+            _solve(a, b, node, solution, told)
+    # sizes that only the equalities tell are no names of anything in a call
+    untold = {s: e for s, e in solution.items() if s not in told}
     numbered = {}
     for k, old in enumerate(inputs):
         type_ = map_extents(old.type, solution)
@@ -56,8 +60,21 @@ def unify(roots: Sequence[Expr], inputs: Sequence[Expr]) -> Unified:
         tuple(values[r] for r in roots),
         tuple(numbered.values()),
         tuple(old.type for old in inputs),
-        tuple((a, b, line) for (a, b), line in needed.items()),
+        tuple(
+            (x, y, line)
+            for (a, b), line in needed.items()
+            if (x := _final(a, untold)) != (y := _final(b, untold))
+        ),
     )
+
+
+def told_sizes(nodes: Sequence[Expr], inputs: Sequence[Expr]) -> set[Size]:
+    """The named sizes that a call makes known: those of the inputs' axes, and those that nodes count."""
+    told = {as_size(e) for i in inputs for e in i.shape}
+    for node in nodes:
+        if isinstance(node.type, tuple):
+            told.update(s for t in node.type for s in sizes_in(t))
+    return {s for s in told if s is not None}
 
 
 def _name(node: Expr) -> str:
@@ -80,6 +97,7 @@ def _solve(
     b: Extent,
     node: Expr,
     solution: dict[Size, Extent],
+    told: set[Size],
 ) -> None:
     a, b = _final(a, solution), _final(b, solution)
     if a == b:
@@ -92,15 +110,19 @@ def _solve(
             f"  fix: reshape or slice one of the operands"
         )
     for size, other in ((as_size(b), a), (as_size(a), b)):
-        # the younger size gives way, so that names of first mention survive
+        # a size that no call tells gives way, else the younger, so that names of first mention survive
         if size is not None and size not in sizes_of(other):
             older = as_size(other)
-            if older is not None and older.serial > size.serial:
+            if older is not None and _survives(size, told) < _survives(older, told):
                 size, other = older, _other(a, b, other)
             for known in solution:
                 solution[known] = substitute(solution[known], {size: other})
             solution[size] = other
             return
+
+
+def _survives(size: Size, told: set[Size]) -> tuple[bool, int]:
+    return size not in told, size.serial
 
 
 def _other(a: Extent, b: Extent, one: Extent) -> Extent:
