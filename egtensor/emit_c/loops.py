@@ -43,6 +43,7 @@ EGT_INLINE int64_t egt_columns(int64_t columns, int64_t rows)
     const int64_t w = fit < 64 ? 64 : fit > {WIDTH} ? {WIDTH} : fit;
     return columns < 1 ? 1 : columns < w ? columns : w;
 }}"""
+BUFFER_NAME = re.compile(r"(?<![\w>.])(?:x|y|c|k|tmp)\w*\d\w*")
 Use = tuple[str, DType, DType | None]
 
 
@@ -180,22 +181,23 @@ class KernelText:
         ]
         names = {b.name: f"a{k}" for k, b in enumerate(self.arguments())}
         text = "\n".join([*head, *self.lines, *body, "}"])
-        return re.sub(r"(?<![\w>.])[A-Za-z]\w*", lambda m: names.get(m[0], m[0]), text)
+        return BUFFER_NAME.sub(lambda m: names.get(m[0], m[0]), text)
 
     def _prologue(self, body: str) -> list[str]:
         """Declare sizes and buffers; a description of each buffer."""
         self.put("struct egt_env *const e = ctx;")
         self.put("(void)lo, (void)hi;")
+        words = set(re.findall(r"\w+", body))
         for size in self.terms.used_sizes:
             name = self.sizes.name(size)
-            if re.search(rf"\b{name}\b", body):
+            if name in words:
                 self.put(f"const int64_t {name} = e->{name};")
         if self.guarded:
             self.put("int32_t far = 0;")
         written = set(written_in_order(self.kernel)) | set(self.kernel.partials)
         described = []
         for k, buffer in enumerate(self.arguments()):
-            if not re.search(rf"\b{buffer.name}\[", body):
+            if buffer.name not in words:
                 continue
             const = "" if buffer in written else "const "
             row = ""

@@ -121,6 +121,7 @@ _SCALAR: Final = {
 }
 
 
+@cache
 def c_type(dtype: DType) -> str:
     """Name the C type of ``dtype``, as PRELUDE declares it."""
     match dtype.name:
@@ -134,6 +135,7 @@ def c_type(dtype: DType) -> str:
             return f"{integer}_t"
 
 
+@cache
 def suffix(dtype: DType) -> str:
     """Name ``dtype`` in a C identifier: f32, i8, u64, bool."""
     return "bool" if dtype.kind == "b" else f"{dtype.kind}{8 * dtype.itemsize}"

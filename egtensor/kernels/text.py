@@ -55,6 +55,7 @@ class SizeNames:
     def __init__(self) -> None:
         self.names: dict[Size, str] = {}
         self._taken: set[str] = set()
+        self._texts: dict[Extent, str] = {}
 
     def name(self, size: Size) -> str:
         """The variable that holds a size."""
@@ -72,6 +73,11 @@ class SizeNames:
         """An extent as an int64 expression, parenthesised where it is a sum."""
         if not isinstance(extent, Dim):
             return str(extent) if extent >= 0 else f"({extent})"
+        if extent not in self._texts:
+            self._texts[extent] = self._polynomial(extent)
+        return self._texts[extent]
+
+    def _polynomial(self, extent: Dim) -> str:
         parts = []
         for monomial, coefficient in extent.terms:
             factors = [self._atom(a) for a, power in monomial for _ in range(power)]
