@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from egtensor.emit_c.primitives import c_type, expression, guard, literal, suffix
+from egtensor.kernels.lower import rows_of_block
 from egtensor.kernels.plan import (
     BLOCK,
     Access,
@@ -255,13 +256,21 @@ class KernelText:
         self.open("for (int64_t u = lo; u < hi; ++u)")
         extent = self.extent(last)
         blocks = f"(({extent} + {BLOCK - 1}) / {BLOCK})"
+        rows: tuple[int, str, str] | None = None
         if last:
-            self.put(f"const int64_t r = u / {blocks};")
-            self._decode("r", last)
+            across = self.extent(last - 1)
+            self.put(f"const int64_t group = {self.terms.extent(rows_of_block(kernel))};")
+            self.put(f"const int64_t groups = ({across} + group - 1) / group;")
+            self.put(f"const int64_t first = u / {blocks} % groups * group;")
+            self.put(f"const int64_t top = {across} - first < group ? {across} : first + group;")
+            rows = last - 1, "first", "top"
+        if last > 1:
+            self.put(f"const int64_t r = u / {blocks} / groups;")
+            self._decode("r", last - 1)
         self.put(f"const int64_t b = {f'u % {blocks}' if last else 'u'} * {BLOCK};")
         for r in phase.reductions:
             self._declare_total(r)
-        self._block(phase)
+        self._block(phase, rows)
         for r, buffer in zip(phase.reductions, kernel.partials, strict=True):
             self.put(f"{buffer.name}[u] = s{r.slot};")
         self.close()
@@ -483,14 +492,23 @@ class KernelText:
         kernel = self.kernel
         for r in phase.reductions:
             self._declare_total(r)
-        outer = range(kernel.rows, len(kernel.axes) - 1)
+        last = len(kernel.axes) - 1
+        if last < kernel.rows:
+            self._single(phase)
+            return
+        grouped = last > kernel.rows and not any(map(is_position, phase.reductions))
+        outer = range(kernel.rows, last - grouped)
         for axis in outer:
             self._loop(axis, "0", self.extent(axis))
-        if len(kernel.axes) > kernel.rows:
-            self._blocks(phase)
-        else:
-            self._single(phase)
-        self.close(len(outer))
+        rows: tuple[int, str, str] | None = None
+        if grouped:
+            across = self.extent(last - 1)
+            group = self.terms.extent(rows_of_block(kernel))
+            self.open(f"for (int64_t g = 0, group = {group}; g < {across}; g += group)")
+            self.put(f"const int64_t top = {across} - g < group ? {across} : g + group;")
+            rows = last - 1, "g", "top"
+        self._blocks(phase, rows)
+        self.close(len(outer) + grouped)
 
     def _declare_total(self, r: Reduction) -> None:
         t = c_type(r.dtype)
@@ -512,15 +530,18 @@ class KernelText:
                 self.put(f"s{r.slot} = {name};")
         self._stores(phase.stores)
 
-    def _blocks(self, phase: Phase) -> None:
+    def _blocks(self, phase: Phase, rows: tuple[int, str, str] | None) -> None:
         axis = len(self.kernel.axes) - 1
         extent = self.extent(axis)
         self.open(f"for (int64_t b = 0; b < {extent}; b += {BLOCK})")
-        self._block(phase)
+        self._block(phase, rows)
         self.close()
 
-    def _block(self, phase: Phase) -> None:
-        """Fold elements from ``b`` on, BLOCK of them or to the end of the axis, into the totals."""
+    def _block(self, phase: Phase, rows: tuple[int, str, str] | None = None) -> None:
+        """Fold elements from ``b`` on, BLOCK of them or to the end of the axis, into the totals.
+
+        rows  another axis, and the part of it whose elements are folded too
+        """
         axis = len(self.kernel.axes) - 1
         extent = self.extent(axis)
         lanes = min(lanes_of(r.dtype) for r in phase.reductions)
@@ -528,6 +549,8 @@ class KernelText:
         self.put(f"const int64_t step = end - b < {lanes} ? {lanes // VECTORS} : {lanes};")
         for r in phase.reductions:
             self._declare_lanes(r, lanes)
+        if rows is not None:
+            self._loop(*rows)
         self.open("for (int64_t j = b; j < end; j += step)")
         self.put("const int64_t w = end - j < step ? end - j : step;")
         self.put("#pragma omp simd")
@@ -538,7 +561,7 @@ class KernelText:
         for r, name in zip(phase.reductions, names, strict=True):
             self._accumulate(r, name)
         self._stores(phase.stores)
-        self.close(2)
+        self.close(2 if rows is None else 3)
         for r in phase.reductions:
             self._fold_lanes(r, lanes)
 

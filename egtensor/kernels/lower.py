@@ -26,7 +26,7 @@ from egtensor.kernels.plan import (
 )
 from egtensor.kernels.sizes import Sizes
 from egtensor.kernels.target import Site
-from egtensor.lang.dims import Extent, Shape, Size, estimate, floordiv, product, sizes_of
+from egtensor.lang.dims import Extent, Shape, Size, estimate, floordiv, maximum, product, sizes_of
 from egtensor.lang.number import Number
 from egtensor.lang.op import ArgReduce, Attrs, Gather, Item, Join, Leaf, Reduce, Scalar
 from egtensor.lang.scalar import Term, cast, const, make_term, operand
@@ -459,6 +459,11 @@ class _Writer(Reader):
         return [Store(self.access(place, index), operand(Slot(self.slot_of[place]), flow.dtype))]
 
 
+def rows_of_block(kernel: Kernel) -> Extent:
+    """How many short rows of the last axis one block takes together."""
+    return maximum(1, floordiv(BLOCK, maximum(kernel.axes[-1], 1)))
+
+
 def _with_partials(kernel: Kernel, given: Set[Size]) -> Kernel:
     """Let blocks of a reduction to one number be computed independently, if nothing else is done."""
     inner = [p for p in kernel.phases if p.inner]
@@ -467,7 +472,10 @@ def _with_partials(kernel: Kernel, given: Set[Size]) -> Kernel:
     first = kernel.phases[0]
     if not first.inner or any(r.identity is None for r in first.reductions):
         return kernel
-    blocks = product(kernel.axes[:-1]) * floordiv(kernel.axes[-1] + (BLOCK - 1), BLOCK)
+    blocks = product(kernel.axes[:-2]) * floordiv(kernel.axes[-1] + (BLOCK - 1), BLOCK)
+    if len(kernel.axes) > 1:
+        group = rows_of_block(kernel)
+        blocks = blocks * floordiv(kernel.axes[-2] + group - 1, group)
     kind: BufferKind = "temporary" if all(n in given for n in sizes_of(blocks)) else "dynamic"
     partials = tuple(
         Buffer(f"{kernel.name}_part{r.slot}", kind, r.dtype, (blocks,)) for r in first.reductions
