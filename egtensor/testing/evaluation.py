@@ -21,7 +21,8 @@ from egtensor.lang.unify import map_extents
 Values = dict[Expr, Any]
 Sizes = dict[Size, Extent]
 ROUNDS = (Scalar, Reduce, Prefix, LibraryCall, Scatter)
-ROOTED = ("gammaln", "digamma", "trigamma")  # made of terms that cancel, near roots and poles
+# accurate to a rounding of their operand, where small changes of it matter much: roots, poles, tails
+ROOTED = ("gammaln", "digamma", "trigamma", "erfc")
 REFUSALS = (ValueError, IndexError, ZeroDivisionError, TypeError, KeyError, OverflowError)
 
 
