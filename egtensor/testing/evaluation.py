@@ -21,6 +21,10 @@ from egtensor.lang.unify import map_extents
 Values = dict[Expr, Any]
 Sizes = dict[Size, Extent]
 ROUNDS = (Scalar, Reduce, Prefix, LibraryCall, Scatter)
+EXACT = frozenset(
+    "absolute ceil copysign fabs floor fmax fmin heaviside maximum minimum negative positive rint sign trunc where"
+    " stop_gradient reduce_max reduce_min".split()
+)
 # accurate to a rounding of their operand, where small changes of it matter much: roots, poles, tails
 ROOTED = ("gammaln", "digamma", "trigamma", "erfc")
 REFUSALS = (ValueError, IndexError, ZeroDivisionError, TypeError, KeyError, OverflowError)
@@ -107,7 +111,8 @@ def evaluate(
             value = node_value(node, args, sizes, around)
         if value is None:
             return None
-        if isinstance(how, np.random.Generator) and isinstance(node.op.body, ROUNDS):
+        rounded = isinstance(node.op.body, ROUNDS) and node.op.name not in EXACT
+        if isinstance(how, np.random.Generator) and rounded:
             value = _perturbed(value, how, noise(node, args, value, sizes))
         values[node] = value
         learn_sizes(node, value, sizes)

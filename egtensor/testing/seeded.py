@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from egtensor.testing.campaign import BATCH, Figures, batch, private_cache, settings
+from egtensor.testing.campaign import BATCH, Figures, batch, built_quickly, private_cache, settings
 
 Bug = Callable[[], AbstractContextManager[Any]]
 
@@ -50,7 +50,7 @@ def try_bug(file: str, name: str, count: int, seed: int = 0, seconds: float = 1e
     """Compile random programs with one bug put in, until one is found to be wrong."""
     start = time.monotonic()
     figures = Figures(shrinking=False)
-    with private_cache(), bugs_of(file)[name]():
+    with private_cache(), built_quickly(), bugs_of(file)[name]():
         chosen = settings(seed)[:4]
         for number, first in enumerate(range(seed, seed + count, BATCH)):
             batch(range(first, first + BATCH), chosen[number % len(chosen)], figures)
