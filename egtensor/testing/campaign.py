@@ -287,6 +287,16 @@ def try_samples(kinds: dict[int, Kind], setting: Setting, figures: Figures) -> N
             figures.findings.append(Finding(judged[0][0], setting.name, *found))
 
 
+def judge_gradients(seeds: Sequence[int], figures: Figures) -> None:
+    """Compare the gradients of some programs with differences; nothing is compiled."""
+    for seed in seeds:
+        sample = generate(RandomChooser(seed), Kind(3 + seed % 7))
+        figures.programs += 1
+        problem = wrong_gradient(sample)
+        if problem:
+            figures.findings.append(Finding(seed, "none", "gradient", f"{problem}\n{sample!r}"))
+
+
 def explained(seed: int, sample: Sample, setting: Setting, kind: str) -> Finding:
     """The finding with the smallest program that has it."""
 

@@ -13,8 +13,19 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from egtensor.testing.campaign import BATCH, Figures, batch, built_quickly, private_cache, settings
+from egtensor.testing.campaign import (
+    BATCH,
+    Figures,
+    batch,
+    built_quickly,
+    judge_gradients,
+    private_cache,
+    settings,
+)
 
+OTHERS = (
+    10**7
+)  # distance to seeds of programs whose gradients are judged, and which are not compiled
 Bug = Callable[[], AbstractContextManager[Any]]
 
 
@@ -53,7 +64,10 @@ def try_bug(file: str, name: str, count: int, seed: int = 0, seconds: float = 1e
     with private_cache(), built_quickly(), bugs_of(file)[name]():
         chosen = settings(seed)[:4]
         for number, first in enumerate(range(seed, seed + count, BATCH)):
-            batch(range(first, first + BATCH), chosen[number % len(chosen)], figures)
+            seeds = range(first, first + BATCH)
+            batch(seeds, chosen[number % len(chosen)], figures)
+            if not figures.findings:
+                judge_gradients([s + k * OTHERS for s in seeds for k in (1, 2)], figures)
             spent = time.monotonic() - start
             if figures.findings:
                 found = figures.findings[0]

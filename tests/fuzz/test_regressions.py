@@ -44,3 +44,10 @@ def test_a_loop_and_a_routine_may_both_have_results_that_nobody_reads():
     got, places = fn(value)
     np.testing.assert_array_equal(got, np.cumsum(value, axis=0))
     np.testing.assert_array_equal(places, np.nonzero(value)[0])
+
+
+def test_a_branch_may_hold_a_derivative():
+    x, b = et.vector("x"), et.scalar("b", dtype="bool")
+    fn = et.function([b, x], et.ifelse(b, et.grad((x * x).sum(), x), x))
+    np.testing.assert_array_equal(fn(True, np.ones(3)), [2, 2, 2])
+    np.testing.assert_array_equal(fn(False, np.ones(3)), [1, 1, 1])

@@ -57,7 +57,8 @@ def close(inputs: Sequence[Expr], outputs: Sequence[Expr]) -> SubGraph:
     """The sub-program from ``inputs`` to ``outputs``; built alike from equal types, two are equal."""
     # negative numbers are no user's inputs
     names = {x: _placeholder(x.type, f"arg{k}", -1 - k) for k, x in enumerate(inputs)}
-    return SubGraph(tuple(names.values()), tuple(rebuild(outputs, names)))
+    # derivatives in a sub-program are resolved here: the e-graph resolves only those around it
+    return SubGraph(tuple(names.values()), tuple(resolve(rebuild(outputs, names))))
 
 
 def captured(outputs: Sequence[Expr], inputs: Sequence[Expr], hoist: bool) -> list[Expr]:
