@@ -60,11 +60,15 @@ def keep_forever(engines: Iterable[Engine]) -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine._egraph))
 
 
-def after_fork(engines: Iterable[Engine]) -> None:
+def release(engines: Iterable[Engine]) -> None:
+    """Undo ``keep_forever``."""
+    for engine in engines:
+        ctypes.pythonapi.Py_DecRef(ctypes.py_object(engine._egraph))
+
+
+def after_fork() -> None:
     """In a forked process: engines are used once each, and kept."""
-    if "egglog.bindings" in sys.modules:
-        _forked[0] = True
-        keep_forever(engines)
+    _forked[0] = "egglog.bindings" in sys.modules
 
 
 @lru_cache(maxsize=1)

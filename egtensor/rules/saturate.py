@@ -12,6 +12,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from egtensor.errors import ContradictionError, EngineError
 from egtensor.lang.expr import Expr
@@ -26,6 +27,8 @@ from egtensor.rules.egraph import (
     after_fork,
     constructors_of,
     insert,
+    keep_forever,
+    release,
 )
 from egtensor.rules.limits import Limits
 from egtensor.rules.readout import read
@@ -248,6 +251,7 @@ def _engine(rules: RuleSet, record: bool) -> Engine:
     engine = kept.pop((rules, record), None)
     if engine is None or engine.uses >= RECYCLE:
         engine = Engine(rules, record)
+        _alive[id(engine)] = engine
     kept[rules, record] = engine
     while len(kept) > ENGINES:
         kept.popitem(last=False)
@@ -262,10 +266,30 @@ def _forget_all() -> None:
     _engines.kept.clear()
 
 
-def _after_fork() -> None:
-    after_fork(_engines.kept.values())
+# engines of all threads: a forked process drops those of the threads it has not, which only they may do
+_alive: WeakValueDictionary[int, Engine] = WeakValueDictionary()
+_held: list[Engine] = []
+
+
+def _before_fork() -> None:
+    _held.extend(engine for r in _alive.valuerefs() if (engine := r()) is not None)
+    keep_forever(_held)
+
+
+def _after_fork_in_parent() -> None:
+    release(_held)
+    _held.clear()
+
+
+def _after_fork_in_child() -> None:
+    _held.clear()
+    after_fork()
     _forget_all()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
