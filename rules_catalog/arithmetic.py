@@ -37,7 +37,7 @@ F.rule("div-minus-one",         x / -1,                "=>", -x,            over
 F.rule("mul-zero",              x * 0,                 "=>", 0, over=REAL,    ref="absorbing zero", when=[finite(x)])
 F.rule("mul-zero-integer",      x * 0,                 "=>", 0,             over=MODULAR, ref="absorbing zero")
 F.rule("zero-div",              0 / x, "=>", 0, over=REAL,    ref="absorbing zero", when=[x != 0, notnan(x)])
-F.rule("neg-neg",               negative(-x),          "=>", x,             over=EXACT,   ref="IEEE 754 5.5.1")
+F.rule("neg-neg",               negative(-x), "=>", x, over=EXACT,   ref="IEEE 754 5.5.1", directed=False)
 F.rule("neg-sub",               -(x - y),              "=>", y - x, over=REAL,    ref="definition of subtraction")
 F.rule("neg-sub-integer",       -(x - y),              "=>", y - x, over=MODULAR, ref="definition of subtraction")
 F.rule("sub-neg",               x - (-y),              "=>", x + y,         over=EXACT,   ref="IEEE 754 5.4.1")
@@ -86,6 +86,7 @@ F.rule("square-neg",            square(-x),            "=>", square(x),     over
 F.rule("square-abs",            square(abs(x)),        "=>", square(x),     over=EXACT,   ref="IEEE 754 6.3")
 F.rule("mul-squares",           square(x) * square(y), "=>", square(x * y), over=REAL,    ref="powers of products")
 F.rule("div-squares",           square(x) / square(y), "=>", square(x / y), over=REAL,    ref="powers of quotients")
+# fmt: on
 
 F.refuted("sub-self-anywhere", x - x, "=>", 0, at={x: float("inf")})
 F.refuted("div-self-at-zero", x / x, "=>", 1, at={x: 0.0})

@@ -35,6 +35,7 @@ F.rule("equal-zero-never",      equal(x, 0),        "=>", False, over=REAL,    r
 F.rule("not-equal-zero-always", not_equal(x, 0),    "=>", True,  over=REAL,    ref="the condition", when=[x != 0])
 F.rule("masked-by-zero",        where(equal(x, 0), 0, x), "=>", x,     over=REAL,    ref="selection")
 F.rule("masked-unless-zero",    where(not_equal(x, 0), x, 0), "=>", x,     over=REAL,    ref="selection")
+# fmt: on
 
 F.refuted("mask-times", where(c, x, 0) * y, "=>", where(c, x * y, 0), at={c: False, x: 1.0, y: float("inf")})
 F.refuted("masks-of-two-conditions", where(a, x, 0) + where(b, x, 0), "=>", where(logical_and(a, b), x, 0),

@@ -12,7 +12,6 @@ from egtensor.rules.dsl import (
     dtype2,
     has_dtype,
     passes_unchanged,
-    positive,
     stop_gradient,
     x,
 )
@@ -24,5 +23,5 @@ F.rule("cast-cast",     cast(cast(x, dtype=dtype), dtype=dtype2), "=>", cast(x, 
        over=EXACT, ref="IEEE 754 5.4.2", when=[passes_unchanged(x, dtype, dtype2)])
 F.rule("cast-same",     cast(x, dtype=dtype), "=>", x,
        over=EXACT, ref="a conversion to itself", when=[has_dtype(x, dtype)])
-F.rule("positive",      positive(x),          "=>", x, over=EXACT,   ref="IEEE 754 5.5.1")
 F.rule("stop-gradient", stop_gradient(x),     "=>", x, over=EXACT,   ref="gradients are taken before rewriting")
+# fmt: on

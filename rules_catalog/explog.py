@@ -59,6 +59,7 @@ F.rule("log1p-exp",       log1p(exp(x)),        "=>", softplus(x),  over=STABLE,
 F.rule("logaddexp-zero",  logaddexp(x, 0),      "=>", softplus(x),  over=STABLE,  ref="Maechler 2012")
 F.rule("log1p-neg-exp",   log1p(-exp(x)),       "=>", log1mexp(x),  over=STABLE,  ref="Maechler 2012")
 F.rule("log-neg-expm1",   log(-expm1(x)),       "=>", log1mexp(x),  over=STABLE,  ref="Maechler 2012")
+# fmt: on
 
 F.refuted("exp-log-anywhere", exp(log(x)), "=>", x, at={x: -1.0})
 F.refuted("log-mul-any-sign", log(x * y), "=>", log(x) + log(y), at={x: -1.0, y: -1.0})

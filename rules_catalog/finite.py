@@ -91,5 +91,6 @@ F.rule("scaled-product-right", matmul(x, z * broadcast_to(y, shape=shape)), "=>"
 F.rule("sum-scaled",           sum(x * broadcast_to(y, shape=shape), axes=axes), "=>",
        sum(x, axes=axes) * broadcast_to(y, shape=reduced_shape(x, axes)),
        over=FINITE, ref="linearity", when=[rank_is(y, 0)])
+# fmt: on
 
 F.refuted("log-mul", log(x * y), "=>", log(x) + log(y), at={x: -1.0, y: -1.0})

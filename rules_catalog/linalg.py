@@ -46,6 +46,7 @@ F.rule("factor-left-difference", matmul(x, y) - matmul(x, z), "=>", matmul(x, y 
        over=REAL, ref="distributivity", when=[finite(x), same_type(y, z)])
 F.rule("factor-right-difference", matmul(x, z) - matmul(y, z), "=>", matmul(x - y, z),
        over=REAL, ref="distributivity", when=[finite(z), same_type(x, y)])
+# fmt: on
 
 F.refuted("commuted-product", matmul(x, y), "=>", matmul(y, x),
           at={x: [[1.0, 2.0], [3.0, 4.0]], y: [[0.0, 1.0], [1.0, 1.0]]})

@@ -66,7 +66,7 @@ F.rule("or-zero",           bitwise_or(x, 0),      "=>", x,           over=EXACT
 F.rule("xor-zero",          bitwise_xor(x, 0),     "=>", x,           over=EXACT,   ref="Boolean algebra")
 F.rule("and-absorbs",       bitwise_and(x, bitwise_or(x, y)), "=>", x, over=EXACT,   ref="Boolean algebra: absorption")
 F.rule("or-absorbs",        bitwise_or(x, bitwise_and(x, y)), "=>", x, over=EXACT,   ref="Boolean algebra: absorption")
-F.rule("invert-invert",     invert(invert(x)),     "=>", x,           over=EXACT,   ref="Boolean algebra")
+F.rule("invert-invert",     invert(invert(x)), "=>", x, over=EXACT,   ref="Boolean algebra", directed=False)
 F.rule("and-inverted",      bitwise_and(x, invert(x)), "=>", 0,           over=EXACT,   ref="Boolean algebra")
 F.rule("de-morgan-and",     bitwise_and(invert(x), invert(y)), "=>", invert(bitwise_or(x, y)),
        over=EXACT, ref="De Morgan")
@@ -79,6 +79,7 @@ F.rule("where-where", where(a, where(b, x, y), y), "=>", where(logical_and(a, b)
 F.rule("where-else-where",  where(a, x, where(b, x, y)), "=>", where(logical_or(a, b), x, y),
        over=EXACT, ref="selection")
 F.rule("where-constants",   where(c, True, False), "=>", c,           over=EXACT,   ref="selection")
+# fmt: on
 
 F.refuted("not-less-nan", logical_not(x < y), "=>", y <= x, at={x: float("nan"), y: 1.0})
 F.refuted("equal-self-nan", equal(x, x), "=>", True, at={x: float("nan")})

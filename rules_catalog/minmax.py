@@ -96,6 +96,7 @@ F.rule("where-positive",        where(x > 0, x, -x), "=>", abs(x), over=REAL,   
 F.rule("where-negative",        where(x < 0, -x, x), "=>", abs(x), over=REAL,    ref="definition of the absolute value")
 F.rule("where-factor-zero",     where(c, x, 0) * y,     "=>", where(c, x * y, 0),
        over=REAL, ref="absorbing zero", when=[finite(y)])
+# fmt: on
 
 F.refuted("where-less-nan", where(x < y, x, y), "=>", minimum(x, y), at={x: float("nan"), y: 1.0})
 F.refuted("absorption-nan", minimum(maximum(x, y), y), "=>", y, at={x: float("nan"), y: 1.0})

@@ -51,6 +51,7 @@ F.rule("sqrt-div", sqrt(x) / x, "=>", 1 / sqrt(x), over=REAL,    ref="definition
 F.rule("sqrt-one-over",       sqrt(1 / x), "=>", 1 / sqrt(x), over=STABLE,  ref="definition of the root", when=[x >= 0])
 F.rule("hypotenuse",          sqrt(square(x) + square(y)), "=>", hypot(x, y),
     over=STABLE,ref="Borges 2019, hypot", when=[notnan(x), notnan(y)])
+# fmt: on
 
 F.refuted("sqrt-square-itself", sqrt(square(x)), "=>", x, at={x: -1.0})
 F.refuted("square-sqrt-anywhere", square(sqrt(x)), "=>", x, at={x: -1.0})

@@ -57,13 +57,13 @@ F = Family("shape")
 # fmt: off
 F.rule("permute-permute",     transpose(transpose(x, axes=perm), axes=perm2), "=>",
        transpose(x, axes=compose(perm, perm2)),
-       over=SHAPE, ref="composition of maps")
+       over=SHAPE, ref="composition of maps", directed=False)
 F.rule("permute-identity",    transpose(x, axes=perm), "=>", x,
        over=SHAPE, ref="composition of maps", when=[is_identity(perm)])
 F.rule("permute-units",       transpose(x, axes=perm), "=>", reshape(x, shape=permuted_shape(x, perm)),
        over=SHAPE, ref="order of memory", when=[moves_units(x, perm)], directed=False)
 F.rule("reshape-reshape",     reshape(reshape(x, shape=shape), shape=shape2), "=>", reshape(x, shape=shape2),
-       over=SHAPE, ref="order of memory")
+       over=SHAPE, ref="order of memory", directed=False)
 F.rule("reshape-same",        reshape(x, shape=shape), "=>", x,
        over=SHAPE, ref="order of memory", when=[same_shape(x, shape)])
 F.rule("broadcast-broadcast", broadcast_to(broadcast_to(x, shape=shape), shape=shape2), "=>",
@@ -225,6 +225,7 @@ F.rule("slice-where",         slice(where(x, y, z), starts=starts, steps=steps, 
        where(slice(x, starts=starts, steps=steps, sizes=sizes), slice(y, starts=starts, steps=steps, sizes=sizes),
            slice(z, starts=starts, steps=steps, sizes=sizes)),
        over=SHAPE, ref="elementwise")
+# fmt: on
 
 F.refuted("permute-forgotten", transpose(x, axes=(1, 0)), "=>", x, at={x: [[1.0, 2.0], [3.0, 4.0]]})
 F.refuted("permute-reshaped", transpose(x, axes=(1, 0)), "=>", reshape(x, shape=(3, 2)),

@@ -52,22 +52,24 @@ F.rule("one-less-cos",          1 - cos(x),             "=>", 2 * square(sin(0.5
 F.rule("one-plus-cos",          1 + cos(x),             "=>", 2 * square(cos(0.5 * x)), over=STABLE,  ref="Kahan 1987")
 F.rule("cosh-less-one",         cosh(x) - 1, "=>", 2 * square(sinh(0.5 * x)), over=STABLE,  ref="DLMF 4.35.29")
 F.rule("one-less-tanh-squared", 1 - square(tanh(x)),    "=>", 1 / square(cosh(x)), over=STABLE,  ref="DLMF 4.35.12")
+F.rule("tanh-factors", (1 - tanh(x)) * (1 + tanh(x)), "=>", 1 / square(cosh(x)), over=STABLE,  ref="DLMF 4.35.12")
 F.rule("half-difference-of-exps", 0.5 * (exp(x) - exp(-x)), "=>", sinh(x),     over=STABLE,  ref="DLMF 4.28.1")
 F.rule("difference-of-exps-halved", (exp(x) - exp(-x)) / 2, "=>", sinh(x),     over=STABLE,  ref="DLMF 4.28.1")
 F.rule("half-sum-of-exps",      0.5 * (exp(x) + exp(-x)), "=>", cosh(x),     over=STABLE,  ref="DLMF 4.28.2")
 F.rule("sum-of-exps-halved",    (exp(x) + exp(-x)) / 2, "=>", cosh(x),     over=STABLE,  ref="DLMF 4.28.2")
 F.rule("sinh-over-cosh",        sinh(x) / cosh(x), "=>", tanh(x), over=STABLE,  ref="DLMF 4.28.4", when=[finite(x)])
 F.rule("tanh-from-exps",        (exp(x) - exp(-x)) / (exp(x) + exp(-x)), "=>", tanh(x),
-    over=STABLE,ref="DLMF 4.28", when=[finite(x)])
+       over=STABLE, ref="DLMF 4.28", when=[finite(x)])
 F.rule("tanh-from-sigmoid",     2 * sigmoid(2 * x) - 1, "=>", tanh(x),     over=STABLE,  ref="DLMF 4.28")
 F.rule("sigmoid-from-tanh",     0.5 * (1 + tanh(0.5 * x)), "=>", sigmoid(x),  over=STABLE,  ref="DLMF 4.28")
 F.rule("arcsinh-from-log",      log(x + sqrt(square(x) + 1)), "=>", arcsinh(x),
-    over=STABLE,ref="DLMF 4.37.16", when=[finite(x)])
+       over=STABLE, ref="DLMF 4.37.16", when=[finite(x)])
 F.rule("arctanh-from-logs",     0.5 * (log1p(x) - log1p(-x)), "=>", arctanh(x),  over=STABLE,  ref="DLMF 4.37.24")
 F.rule("sinh-arcsinh",          sinh(arcsinh(x)),       "=>", x,           over=STABLE,  ref="inverse functions")
 F.rule("tan-arctan",            tan(arctan(x)), "=>", x, over=STABLE,  ref="inverse functions", when=[finite(x)])
 F.rule("tanh-arctanh", tanh(arctanh(x)), "=>", x, over=STABLE,  ref="inverse functions", when=[x >= -1, x <= 1])
 F.rule("sin-arcsin",            sin(arcsin(x)), "=>", x, over=STABLE,  ref="inverse functions", when=[x >= -1, x <= 1])
+# fmt: on
 
 F.refuted("arcsin-sin", arcsin(sin(x)), "=>", x, at={x: 4.0})
 F.refuted("arctan-tan", arctan(tan(x)), "=>", x, at={x: 4.0})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from egtensor.extract.cost import NEVER, CostModel
+from egtensor.extract.cost import NEVER, CostModel, elements
 from egtensor.extract.program import Program, Step, node_type
 from egtensor.extract.search import (
     Choice,
@@ -23,6 +23,7 @@ from egtensor.rules.classes import EClasses
 # work per element that a form is charged where a stable rule has a more accurate one: 8 bits of error, at
 # so many float32 additions each
 WORK_OF_LOSS = {"fast": 0.0, "balanced": 8 * 8.0, "best": 8 * 1e6}
+PATTERN_DEPTH = 3
 GREEDY_LIMIT = 4000  # classes above which the second start costs more than it finds
 
 
@@ -75,10 +76,25 @@ def _losses(
     """What each less accurate form is charged."""
     charged = {}
     for n in classes.lossy:
-        result = types[classes.class_of[n]]
-        if isinstance(result, TensorType):
-            charged[n] = cost_model.work(work, result)
+        spoilt = _widest(classes, types, n)
+        if spoilt is not None:
+            charged[n] = cost_model.work(work, spoilt)
     return charged
+
+
+def _widest(classes: EClasses, types: list[Types | None], n: int) -> TensorType | None:
+    """The type of the largest tensor a form is made from, as deep as the patterns of rules reach.
+
+    A sum of exponentials overflows once for many of them, and avoiding that costs work for each.
+    """
+    found = [types[classes.class_of[n]]]
+    near = [n]
+    for _ in range(PATTERN_DEPTH):
+        operands = dict.fromkeys(a for m in near for a in classes.nodes[m].args)
+        found += [types[a] for a in operands]
+        near = [classes.members[a][0] for a in operands if classes.members[a]]
+    tensors = [t for t in found if isinstance(t, TensorType)]
+    return max(tensors, key=lambda t: elements(t.shape), default=None)
 
 
 def _priced(

@@ -28,9 +28,9 @@ from egtensor.rules.rule import (
 
 __all__ = [
     "EXACT", "FINITE", "MODULAR", "REAL", "SHAPE", "STABLE", "Domain", "Family", "a", "axes", "axes2", "axis",
-    "axis2", "b", "c", "dtype", "dtype2", "finite", "g", "inf", "is_integer", "largest", "m", "n", "nan",
-    "notnan", "perm", "perm2", "pi", "shape", "shape2", "sizes", "sizes2", "starts", "starts2", "steps",
-    "steps2", "stretched_largest", "w", "x", "y", "z",
+    "axis2", "b", "c", "dtype", "dtype2", "finite", "finite_or_zero", "g", "inf", "is_integer", "largest", "m",
+    "n", "nan", "notnan", "perm", "perm2", "pi", "shape", "shape2", "shifted", "shifted_sum", "sizes", "sizes2",
+    "starts", "starts2", "steps", "steps2", "stretched", "stretched_largest", "w", "x", "y", "z",
 ]  # fmt: skip
 
 x, y, z, w, a, b, c, g, m, n = map(Variable, "x y z w a b c g m n".split())
@@ -66,18 +66,35 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"egtensor.rules.dsl has no operator or attribute function {name!r}")
 
 
+def finite_or_zero(x: Any) -> Any:
+    """``x`` where it is finite, else 0."""
+    return OPS["where"](OPS["isfinite"](x), x, 0)
+
+
+def stretched(x: Any, kept: Any, shape: Any) -> Any:
+    """``x`` reshaped to ``kept``, which has axes of size 1, then stretched to ``shape``."""
+    return OPS["broadcast_to"](OPS["reshape"](x, shape=kept), shape=shape)
+
+
 def largest(x: Any, axes: Any) -> Any:
     """The largest element along ``axes`` where it is finite, else 0: what exponents may be shifted by."""
-    most = OPS["reduce_max"](x, axes=axes)
-    return OPS["where"](OPS["isfinite"](most), most, 0)
+    return finite_or_zero(OPS["reduce_max"](x, axes=axes))
 
 
 def stretched_largest(x: Any, axes: Any) -> Any:
     """``largest`` in the shape of ``x``."""
     most = OPS["reduce_max"](x, axes=axes)
-    most = OPS["reshape"](most, shape=attributes.kept_shape(x, axes))
-    most = OPS["broadcast_to"](most, shape=attributes.shape_of(x))
-    return OPS["where"](OPS["isfinite"](most), most, 0)
+    return finite_or_zero(stretched(most, attributes.kept_shape(x, axes), attributes.shape_of(x)))
+
+
+def shifted(x: Any, axes: Any) -> Any:
+    """``x`` less its largest element along ``axes``, where that is finite: exponents that do not overflow."""
+    return x - stretched_largest(x, axes)
+
+
+def shifted_sum(x: Any, axes: Any) -> Any:
+    """The sum of the exponentials of ``shifted``, told from other sums by ``positive``."""
+    return OPS["positive"](OPS["reduce_sum"](OPS["exp"](shifted(x, axes)), axes=axes))
 
 
 @dataclass(eq=False)
