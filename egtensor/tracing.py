@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from egtensor.errors import InputError
 from egtensor.function import function
 from egtensor.lang.api import tensor
+from egtensor.lang.expr import Expr
 
 
 class Jit:
@@ -26,7 +28,11 @@ class Jit:
         self._last: Any = None
         update_wrapper(self, fn)
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            args = self._positional(args, kwargs)
+        if any(isinstance(a, Expr) for a in args):
+            return self._fn(*args)  # inside another expression: part of it
         arrays = [self._array(k, a) for k, a in enumerate(args)]
         kinds = tuple((a.dtype, tuple(n == 1 for n in a.shape)) for a in arrays)
         compiled = self._compiled.get(kinds)
@@ -60,6 +66,23 @@ class Jit:
             if n == 1
         )
         return compiled
+
+    def _positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """All arguments in the order of the parameters."""
+        try:
+            bound = inspect.signature(self._fn).bind(*args, **kwargs)
+        except TypeError as error:
+            raise self._misfit(str(error)) from None
+        if bound.kwargs:
+            raise self._misfit(f"{next(iter(bound.kwargs))!r} can only be given by name")
+        return bound.args
+
+    def _misfit(self, problem: str) -> InputError:
+        return InputError(
+            f"{self._fn.__name__}: {problem}\n"
+            f"  the function takes {inspect.signature(self._fn)}\n"
+            f"  fix: pass every argument once; those of jit have positions"
+        )
 
     def _array(self, k: int, value: Any) -> Any:
         array = np.asarray(value)

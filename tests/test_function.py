@@ -319,3 +319,13 @@ def test_bisect_finds_the_rule_at_fault():
     assert not report
     assert "differs" in str(report)
     assert et.bisect(fn, np.array([0.5, 2.0])) == ("mine/absorb",)
+
+
+@pytest.mark.parametrize("name", ["a*/b", "{0}", "a\nb", 'x"y', "int", "\\", "*/int main(){", "%d"])
+def test_names_may_be_anything(name):
+    x, y = et.vector(name), et.shared(np.ones(2), name)
+    fn = et.function([x], x + y)
+    assert fn.history.source is not None
+    np.testing.assert_array_equal(fn(np.ones(2)), [2, 2])
+    with pytest.raises(ShapeError, match="must be equal, but are 3 and 2"):
+        fn(np.ones(3))

@@ -6,6 +6,7 @@ concurrent builds leave nothing half-written.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -145,7 +146,8 @@ def _compile(
             try:
                 _, errors = process.communicate(text.encode())
             except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 raise
         if process.returncode != 0:
             message = errors.decode(errors="replace")

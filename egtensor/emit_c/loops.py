@@ -25,7 +25,7 @@ from egtensor.kernels.plan import (
     loads,
     terms_of,
 )
-from egtensor.kernels.text import SizeNames, TermText
+from egtensor.kernels.text import SizeNames, TermText, comment
 from egtensor.lang.dims import Extent, product
 from egtensor.lang.number import Number
 from egtensor.lang.prim import PRIMS
@@ -174,9 +174,7 @@ class KernelText:
         self.lines, self.depth = [], 1
         described = self._prologue("\n".join(body))
         head = [
-            f"/* {self.kernel.note or 'copy'}",
-            *(f" * {line}" for line in described),
-            " */",
+            *comment([self.kernel.note or "copy", *described]),
             "static void NAME(void *ctx, int64_t lo, int64_t hi)",
             "{",
         ]

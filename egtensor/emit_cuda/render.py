@@ -13,7 +13,7 @@ from egtensor.emit_cuda.primitives import PRELUDE, c_type, expression, literal
 from egtensor.errors import UnsupportedError
 from egtensor.kernels.plan import Buffer, Kernel, KernelPlan, Phase, Reduction, Seq, loads, terms_of
 from egtensor.kernels.target import Source
-from egtensor.kernels.text import SizeNames, TermText
+from egtensor.kernels.text import SizeNames, TermText, comment
 from egtensor.lang.prim import PRIMS
 from egtensor.lang.scalar import Term
 from egtensor.lang.types import DType
@@ -118,7 +118,7 @@ class _KernelText:
         parameters = ", ".join(self._parameters())
         low = [f"    int64_t low{k} = 0, high{k} = -1;" for k in self.terms.bounds.values()]
         head = [
-            f"/* {kernel.note or 'copy'}: {' x '.join(map(str, kernel.axes)) or '1'} */",
+            *comment([f"{kernel.note or 'copy'}: {' x '.join(map(str, kernel.axes)) or '1'}"]),
             f'extern "C" __global__ void __launch_bounds__({THREADS}) {kernel.name}({parameters})',
             "{",
         ]

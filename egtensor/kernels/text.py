@@ -267,6 +267,12 @@ class TermText:
         return " + ".join(parts)
 
 
+def comment(lines: Iterable[str]) -> list[str]:
+    """A comment of C; names that users gave cannot end it."""
+    first, *rest = [line.replace("*/", "* /").replace("\n", " ") for line in lines]
+    return [f"/* {first}", *(f" * {line}".rstrip() for line in rest), " */"]
+
+
 def _matching(text: str) -> bool:
     """Whether the first parenthesis closes at the very end."""
     depth = 0
