@@ -47,6 +47,7 @@ class Flow:
     kept     for each solid axis of the base, the axis here that runs along it; None: a general index
     cost     of one element when it is computed where it is read
     scattered  a source whose elements do not lie in row-major order
+    folds    positions in the operand's domain that a reduction folds, where its attributes do not say
     padded   a virtual step that is a number where it leaves its base
     """
 
@@ -62,6 +63,7 @@ class Flow:
     cost: float = 0.0
     scattered: bool = False
     padded: bool = False
+    folds: tuple[int, ...] | None = None
 
 
 @dataclass(slots=True)

@@ -98,6 +98,10 @@ class Clusters:
         level = max((self.cluster(o.base).level for o in above), default=-1)
         top = [o for o in above if self.cluster(o.base).level == level]
         cluster = self._common(top)
+        if cluster is not None and flow.role == "reduce" and self._splits(flow, cluster, top):
+            self._split(flow, cluster)
+            self._add(place, flow)
+            return
         if cluster is None or not self._joins(place, flow, cluster, top):
             cluster = self._start(place, flow, level + 1, operands)
         self.of[place] = cluster
@@ -207,8 +211,35 @@ class Clusters:
         cluster.row[place] = 1 + max(cluster.full[o.base] for o in top)
         return True
 
+    def _splits(self, flow: Flow, cluster: Cluster, top: list[Operand]) -> bool:
+        """Whether a kernel that folds some of the axes of a reduction could fold these already."""
+        if not cluster.axes or is_position(flow):
+            return False
+        everything = tuple(range(len(cluster.domain)))
+        return (
+            self.flows[flow.args[0]].domain == cluster.domain
+            and set(cluster.axes) < set(self.reduced(flow))
+            and all(o.base in cluster.full and o.along == everything for o in top)
+        )
+
+    def _split(self, flow: Flow, cluster: Cluster) -> None:
+        """Fold the axes that the cluster folds in a step of their own, before the rest."""
+        rest = set(self.reduced(flow)) - set(cluster.axes or ())
+        made, domain = len(self.flows), cluster.row_domain
+        solid = tuple(range(len(domain)))
+        inner = Flow(
+            flow.step, "reduce", flow.dtype, domain, solid, domain, flow.args, made, solid
+        )  # fmt: skip
+        inner.folds = cluster.axes
+        self.flows.append(inner)
+        self._add(made, inner)
+        flow.args = (made,)
+        flow.folds = tuple(k for k, axis in enumerate(cluster.rows) if axis in rest)
+
     def reduced(self, flow: Flow) -> tuple[int, ...]:
         """The positions in the operand's domain that a reduction folds."""
+        if flow.folds is not None:
+            return flow.folds
         attributes = flow.step.attributes
         given = attributes["axes"] if "axes" in attributes else (attributes["axis"],)
         operand = self.flows[flow.args[0]]

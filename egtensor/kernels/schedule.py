@@ -243,7 +243,9 @@ class Scheduler:
         for reader, operands in self.clusters.operands.items():
             home = self.clusters.cluster(reader)
             waiting.setdefault(home, 0)
-            first[home] = max(first.get(home, 0), reader)
+            first.setdefault(home, 0)
+            if reader < len(self.program.steps):  # added steps come with those they were added for
+                first[home] = max(first.get(home, 0), reader)
             for o in operands:
                 if o.base in self.clusters.of:
                     source = self.clusters.cluster(o.base)

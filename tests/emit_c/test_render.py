@@ -6,7 +6,7 @@ import pytest
 from egtensor.lang.dims import size
 from egtensor.lang.expr import broadcast
 from egtensor.lang.op import OPS
-from tests.kernels.native import agree, symbol
+from tests.kernels.native import agree, plan_of, symbol
 
 add, multiply, exp, tanh = (OPS[n] for n in ("add", "multiply", "exp", "tanh"))
 total, largest, reshape = OPS["reduce_sum"], OPS["reduce_max"], OPS["reshape"]
@@ -64,3 +64,13 @@ def test_large_arguments_of_sines_are_computed_again(cache, dtype):
     value = draw((30, 50), dtype)
     value[3, 4], value[29, 49] = 1e12, 1e30
     agree([y, total(y, axes=(0, 1)), total(y, axes=(1,)), total(y, axes=(0,))], {x: value}, cache)
+
+
+def test_a_sum_of_what_a_row_kernel_computes_needs_no_array_of_its_own(cache):
+    n, m = size("n"), size("m")
+    x = symbol(0, "x", "float32", (n, m))
+    p = softmax(x, (1,))
+    roots = [p, total(p * x, axes=(0, 1))]
+    plan = plan_of(roots, [x])
+    assert all(len(b.shape) < 2 for b in plan.buffers if b.kind == "temporary")
+    agree(roots, {x: draw((300, 40))}, cache)

@@ -10,11 +10,43 @@ struct egt_env {
     float *y1;
 };
 
+/* multiply
+ * a0: float32[n,m] read
+ * a1: float32[m,n] written
+ */
+static void k0(void *ctx, int64_t lo, int64_t hi)
+{
+    struct egt_env *const e = ctx;
+    (void)lo, (void)hi;
+    const int64_t n_m = e->n_m;
+    const int64_t n_n = e->n_n;
+    const float *const restrict a0 = e->arg[0];
+    float *const restrict a1 = e->arg[1];
+    for (int64_t u = lo; u < hi; ++u) {
+        const int64_t b = u * 32;
+        const int64_t top = n_m - b < 32 ? n_m : b + 32;
+        for (int64_t c = 0; c < n_n; c += 32) {
+            const int64_t end = n_n - c < 32 ? n_n : c + 32;
+            float w0[1056];
+            for (int64_t i1 = c; i1 < end; ++i1)
+                for (int64_t i0 = b; i0 < top; ++i0) w0[(i0 - b) * 33 + i1 - c] = a0[i0 + n_m*i1];
+            for (int64_t i0 = b; i0 < top; ++i0) {
+                #pragma omp simd
+                for (int64_t i1 = c; i1 < end; ++i1) {
+                    const float t0 = w0[(i0 - b) * 33 + i1 - c];
+                    const float t1 = t0 * 0x1p+1f;
+                    a1[n_n*i0 + i1] = t1;
+                }
+            }
+        }
+    }
+}
+
 /* reduce_sum
  * a0: float32[n,m] read
  * a1: float32[m] written
  */
-static void k0(void *ctx, int64_t lo, int64_t hi)
+static void k1(void *ctx, int64_t lo, int64_t hi)
 {
     struct egt_env *const e = ctx;
     (void)lo, (void)hi;
@@ -46,38 +78,6 @@ static void k0(void *ctx, int64_t lo, int64_t hi)
         for (int64_t k = 0; k < w; ++k) {
             const int64_t i0 = b + k;
             a1[i0] = s0[k];
-        }
-    }
-}
-
-/* multiply
- * a0: float32[n,m] read
- * a1: float32[m,n] written
- */
-static void k1(void *ctx, int64_t lo, int64_t hi)
-{
-    struct egt_env *const e = ctx;
-    (void)lo, (void)hi;
-    const int64_t n_m = e->n_m;
-    const int64_t n_n = e->n_n;
-    const float *const restrict a0 = e->arg[0];
-    float *const restrict a1 = e->arg[1];
-    for (int64_t u = lo; u < hi; ++u) {
-        const int64_t b = u * 32;
-        const int64_t top = n_m - b < 32 ? n_m : b + 32;
-        for (int64_t c = 0; c < n_n; c += 32) {
-            const int64_t end = n_n - c < 32 ? n_n : c + 32;
-            float w0[1056];
-            for (int64_t i1 = c; i1 < end; ++i1)
-                for (int64_t i0 = b; i0 < top; ++i0) w0[(i0 - b) * 33 + i1 - c] = a0[i0 + n_m*i1];
-            for (int64_t i0 = b; i0 < top; ++i0) {
-                #pragma omp simd
-                for (int64_t i1 = c; i1 < end; ++i1) {
-                    const float t0 = w0[(i0 - b) * 33 + i1 - c];
-                    const float t1 = t0 * 0x1p+1f;
-                    a1[n_n*i0 + i1] = t1;
-                }
-            }
         }
     }
 }
@@ -145,9 +145,9 @@ int egt_main(egt_rt *rt, char **data, const int64_t *const *shape, const int64_t
     if (!e->x0) return EGT_OUT_OF_MEMORY;
     e->y0 = (void *)data[1];
     e->y1 = (void *)data[2];
-    e->arg = (void *[]){(void *)e->x0, (void *)e->y0};
-    egt_run(e, k0, ((n_m + egt_columns(n_m, 1) - 1) / egt_columns(n_m, 1)), n_m * n_n, 2, 1, 0);
     e->arg = (void *[]){(void *)e->x0, (void *)e->y1};
-    egt_run(e, k1, ((n_m + 31) / 32), n_m * n_n, 2, 1, 0);
+    egt_run(e, k0, ((n_m + 31) / 32), n_m * n_n, 2, 1, 0);
+    e->arg = (void *[]){(void *)e->x0, (void *)e->y0};
+    egt_run(e, k1, ((n_m + egt_columns(n_m, 1) - 1) / egt_columns(n_m, 1)), n_m * n_n, 2, 1, 0);
     return (int)e->error;
 }
