@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from html import escape
+from textwrap import shorten
 from typing import Any
 
 from egtensor.extract.program import Program
@@ -52,7 +53,7 @@ class Explanation:
             f"steps: {self.steps_before} as written, {len(self.program.steps)} chosen"
         )
         width = max((len(r.name) for r in self.rules), default=0)
-        lines = [f"  {r.name:<{width}}  {r.steps:>3}x  {r.statement}" for r in self.rules]
+        lines = [f"  {r.name:<{width}}  {r.steps:>3}x  {_short(r.statement)}" for r in self.rules]
         return "\n".join([head, "rules used:" if lines else "no rule was used", *lines])
 
     __repr__ = __str__
@@ -67,6 +68,11 @@ class Explanation:
             f"<table><tr><th>rule</th><th>steps</th><th>statement</th></tr>{rows}</table>"
             f"<pre>{escape(str(self.program))}</pre>"
         )
+
+
+def _short(statement: str) -> str:
+    # rules of reductions fill lines; .rules and docs/rules.md have them whole
+    return shorten(statement, 100, placeholder=" ...")
 
 
 def explain(history: Any) -> Explanation:
