@@ -93,7 +93,9 @@ F.refuted("div-self-at-zero", x / x, "=>", 1, at={x: 0.0})
 F.refuted("mul-zero-anywhere", 0 * x, "=>", 0, at={x: float("inf")})
 F.refuted("mul-zero-nan", 0 * x, "=>", 0, at={x: float("nan")})
 F.refuted("div-then-mul-at-zero", (x / y) * y, "=>", x, at={x: 1.0, y: 0.0})
-F.refuted("factor-infinity", x * y + x * z, "=>", x * (y + z), at={x: float("inf"), y: 2.0, z: -1.0})
+F.refuted(
+    "factor-infinity", x * y + x * z, "=>", x * (y + z), at={x: float("inf"), y: 2.0, z: -1.0}
+)
 F.refuted("add-then-sub-infinity", (x + y) - y, "=>", x, at={x: 1.0, y: float("inf")})
 F.refuted("quotient-of-quotient", x / (y / z), "=>", (x * z) / y, at={x: 1.0, y: 2.0, z: 0.0})
 F.refuted("quotient-pulled-apart", (x * z) / y, "=>", x / (y / z), at={x: 1.0, y: 2.0, z: 0.0})

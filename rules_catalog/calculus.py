@@ -37,6 +37,17 @@ F.rule("masked-by-zero",        where(equal(x, 0), 0, x), "=>", x,     over=REAL
 F.rule("masked-unless-zero",    where(not_equal(x, 0), x, 0), "=>", x,     over=REAL,    ref="selection")
 # fmt: on
 
-F.refuted("mask-times", where(c, x, 0) * y, "=>", where(c, x * y, 0), at={c: False, x: 1.0, y: float("inf")})
-F.refuted("masks-of-two-conditions", where(a, x, 0) + where(b, x, 0), "=>", where(logical_and(a, b), x, 0),
-          at={a: True, b: False, x: 1.0})
+F.refuted(
+    "mask-times",
+    where(c, x, 0) * y,
+    "=>",
+    where(c, x * y, 0),
+    at={c: False, x: 1.0, y: float("inf")},
+)
+F.refuted(
+    "masks-of-two-conditions",
+    where(a, x, 0) + where(b, x, 0),
+    "=>",
+    where(logical_and(a, b), x, 0),
+    at={a: True, b: False, x: 1.0},
+)

@@ -66,5 +66,7 @@ F.refuted("log-mul-any-sign", log(x * y), "=>", log(x) + log(y), at={x: -1.0, y:
 F.refuted("add-logs-any-sign", log(x) + log(y), "=>", log(x * y), at={x: -1.0, y: -2.0})
 F.refuted("log-square-any-sign", log(square(x)), "=>", 2 * log(x), at={x: -1.0})
 F.refuted("one-over-exp-infinity", 1 / exp(x), "=>", exp(-x), at={x: float("-inf")})
-F.refuted("exp-over-one-plus-exp", exp(x) / (1 + exp(x)), "=>", 1 / (1 + exp(-x)), at={x: float("inf")})
+F.refuted(
+    "exp-over-one-plus-exp", exp(x) / (1 + exp(x)), "=>", 1 / (1 + exp(-x)), at={x: float("inf")}
+)
 F.refuted("expm1-log1p-anywhere", expm1(log1p(x)), "=>", x, at={x: -2.0})

@@ -48,10 +48,24 @@ F.rule("factor-right-difference", matmul(x, z) - matmul(y, z), "=>", matmul(x - 
        over=REAL, ref="distributivity", when=[finite(z), same_type(x, y)])
 # fmt: on
 
-F.refuted("commuted-product", matmul(x, y), "=>", matmul(y, x),
-          at={x: [[1.0, 2.0], [3.0, 4.0]], y: [[0.0, 1.0], [1.0, 1.0]]})
-F.refuted("transposed-in-order", transpose(matmul(x, y), axes=(1, 0)), "=>",
-          matmul(transpose(x, axes=(1, 0)), transpose(y, axes=(1, 0))),
-          at={x: [[1.0, 2.0], [3.0, 4.0]], y: [[0.0, 1.0], [1.0, 1.0]]})
-F.refuted("regroup-infinity", matmul(matmul(x, y), z), "=>", matmul(x, matmul(y, z)),
-          at={x: [[2.0, -1.0]], y: [[1.0], [1.0]], z: [[float("inf")]]})
+F.refuted(
+    "commuted-product",
+    matmul(x, y),
+    "=>",
+    matmul(y, x),
+    at={x: [[1.0, 2.0], [3.0, 4.0]], y: [[0.0, 1.0], [1.0, 1.0]]},
+)
+F.refuted(
+    "transposed-in-order",
+    transpose(matmul(x, y), axes=(1, 0)),
+    "=>",
+    matmul(transpose(x, axes=(1, 0)), transpose(y, axes=(1, 0))),
+    at={x: [[1.0, 2.0], [3.0, 4.0]], y: [[0.0, 1.0], [1.0, 1.0]]},
+)
+F.refuted(
+    "regroup-infinity",
+    matmul(matmul(x, y), z),
+    "=>",
+    matmul(x, matmul(y, z)),
+    at={x: [[2.0, -1.0]], y: [[1.0], [1.0]], z: [[float("inf")]]},
+)

@@ -100,9 +100,24 @@ F.rule("where-factor-zero",     where(c, x, 0) * y,     "=>", where(c, x * y, 0)
 
 F.refuted("where-less-nan", where(x < y, x, y), "=>", minimum(x, y), at={x: float("nan"), y: 1.0})
 F.refuted("absorption-nan", minimum(maximum(x, y), y), "=>", y, at={x: float("nan"), y: 1.0})
-F.refuted("where-factor-zero-infinity", where(c, x, 0) * y, "=>", where(c, x * y, 0),
-          at={c: False, x: 1.0, y: float("inf")})
-F.refuted("max-of-squares", maximum(square(x), square(y)), "=>", square(maximum(x, y)), at={x: -2.0, y: 1.0})
-F.refuted("max-of-roots", maximum(sqrt(x), sqrt(y)), "=>", sqrt(maximum(x, y)), at={x: -1.0, y: 4.0})
-F.refuted("max-of-products", maximum(x * z, y * z), "=>", maximum(x, y) * z, at={x: 1.0, y: 2.0, z: -1.0})
+F.refuted(
+    "where-factor-zero-infinity",
+    where(c, x, 0) * y,
+    "=>",
+    where(c, x * y, 0),
+    at={c: False, x: 1.0, y: float("inf")},
+)
+F.refuted(
+    "max-of-squares",
+    maximum(square(x), square(y)),
+    "=>",
+    square(maximum(x, y)),
+    at={x: -2.0, y: 1.0},
+)
+F.refuted(
+    "max-of-roots", maximum(sqrt(x), sqrt(y)), "=>", sqrt(maximum(x, y)), at={x: -1.0, y: 4.0}
+)
+F.refuted(
+    "max-of-products", maximum(x * z, y * z), "=>", maximum(x, y) * z, at={x: 1.0, y: 2.0, z: -1.0}
+)
 F.refuted("abs-of-sum", abs(x + y), "=>", abs(x) + abs(y), at={x: 1.0, y: -1.0})

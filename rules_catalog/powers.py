@@ -56,6 +56,6 @@ F.rule("hypotenuse",          sqrt(square(x) + square(y)), "=>", hypot(x, y),
 F.refuted("sqrt-square-itself", sqrt(square(x)), "=>", x, at={x: -1.0})
 F.refuted("square-sqrt-anywhere", square(sqrt(x)), "=>", x, at={x: -1.0})
 F.refuted("mul-sqrts", sqrt(x) * sqrt(y), "=>", sqrt(x * y), at={x: -1.0, y: -1.0})
-F.refuted("power-of-power", (x ** 2) ** 0.5, "=>", x, at={x: -3.0})
+F.refuted("power-of-power", (x**2) ** 0.5, "=>", x, at={x: -3.0})
 F.refuted("div-sqrt-at-zero", x / sqrt(x), "=>", sqrt(x), at={x: 0.0})
-F.refuted("exp-of-log-multiple-zero", exp(y * log(x)), "=>", x ** y, at={x: 0.0, y: 0.0})
+F.refuted("exp-of-log-multiple-zero", exp(y * log(x)), "=>", x**y, at={x: 0.0, y: 0.0})

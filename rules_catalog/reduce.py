@@ -208,8 +208,20 @@ F.rule("stretched-largest-less-small-shift",
 # fmt: on
 
 F.refuted("log-of-sum", log(sum(x, axes=(0,))), "=>", sum(log(x), axes=(0,)), at={x: [1.0, 2.0]})
-F.refuted("sum-of-squares", sum(x * x, axes=(0,)), "=>", sum(x, axes=(0,)) * sum(x, axes=(0,)), at={x: [1.0, 2.0]})
-F.refuted("max-log-negative", max(log(x), axes=(0,)), "=>", log(max(x, axes=(0,))), at={x: [-1.0, 2.0]})
-F.refuted("shift-by-infinity", log(sum(exp(x), axes=(0,))), "=>",
-          log(sum(exp(x - broadcast_to(max(x, axes=(0,)), shape=(2,))), axes=(0,))) + max(x, axes=(0,)),
-          at={x: [float("inf"), 1.0]})
+F.refuted(
+    "sum-of-squares",
+    sum(x * x, axes=(0,)),
+    "=>",
+    sum(x, axes=(0,)) * sum(x, axes=(0,)),
+    at={x: [1.0, 2.0]},
+)
+F.refuted(
+    "max-log-negative", max(log(x), axes=(0,)), "=>", log(max(x, axes=(0,))), at={x: [-1.0, 2.0]}
+)
+F.refuted(
+    "shift-by-infinity",
+    log(sum(exp(x), axes=(0,))),
+    "=>",
+    log(sum(exp(x - broadcast_to(max(x, axes=(0,)), shape=(2,))), axes=(0,))) + max(x, axes=(0,)),
+    at={x: [float("inf"), 1.0]},
+)

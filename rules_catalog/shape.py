@@ -228,5 +228,10 @@ F.rule("slice-where",         slice(where(x, y, z), starts=starts, steps=steps, 
 # fmt: on
 
 F.refuted("permute-forgotten", transpose(x, axes=(1, 0)), "=>", x, at={x: [[1.0, 2.0], [3.0, 4.0]]})
-F.refuted("permute-reshaped", transpose(x, axes=(1, 0)), "=>", reshape(x, shape=(3, 2)),
-          at={x: [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]})
+F.refuted(
+    "permute-reshaped",
+    transpose(x, axes=(1, 0)),
+    "=>",
+    reshape(x, shape=(3, 2)),
+    at={x: [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]},
+)
