@@ -12,6 +12,8 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache as memoized
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +23,10 @@ from egtensor.compiled import History
 from egtensor.config import config
 from egtensor.emit_c.build import warn_not_kept
 from egtensor.kernels.target import Source
+from egtensor.lang.expr import Line, toposort
+from egtensor.lang.op import Scalar
 from egtensor.lang.serialize import dump_numbered, load_numbered
+from egtensor.lang.subgraph import SubGraph
 from egtensor.lang.unify import Unified
 from egtensor.report import FunctionReport
 
@@ -37,13 +42,59 @@ def key(request: Unified, options: Options) -> str:
     """The digest of a request: expressions, rules, limits, costs, target, versions."""
     parts = (
         dump_numbered([*request.roots, *request.inputs]),
-        str([(str(a), str(b), line) for a, b, line in request.equalities]),
+        str([(str(a), str(b)) for a, b, _ in request.equalities]),
+        str(_places(_lines(request))),
         str([str(t) for t in request.declared]),
         options.digest,
         str(config.threads),
         _versions(),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
+
+
+def _lines(request: Unified) -> list[Line]:
+    """Lines of the user's files that messages may name, in an order that the request alone decides.
+
+    Elementwise operations never fail; being shared between programs, their lines are often others'.
+    """
+    lines = [line for _, _, line in request.equalities]
+    for node in toposort(request.roots):
+        if node.args and not isinstance(node.op.body, Scalar):
+            lines.append(node.line)
+        for graph in (a for a in node.attrs if isinstance(a, SubGraph)):
+            lines += _lines(replace(request, roots=graph.outputs, equalities=()))
+    return lines
+
+
+def _places(lines: Sequence[Line]) -> list[int]:
+    """Which lines are the same: for each its first place."""
+    first: dict[Line, int] = {}
+    return [first.setdefault(line, k) for k, line in enumerate(lines)]
+
+
+def _numbered(source: Source, request: Unified) -> Source:
+    """The source with places among the lines of the request instead of lines, which may move."""
+    lines = _lines(request)
+    place = dict(zip(reversed(lines), reversed(range(len(lines))), strict=True))
+    return replace(
+        source,
+        sites=tuple(
+            replace(s, line=("", place[s.line]) if s.line in place else s.line)
+            for s in source.sites
+        ),
+    )
+
+
+def _renumbered(source: Source, request: Unified) -> Source:
+    """The source with the lines of this request."""
+    lines = _lines(request) if source.sites else []
+    return replace(
+        source,
+        sites=tuple(
+            replace(s, line=lines[s.line[1]]) if s.line and not s.line[0] else s
+            for s in source.sites
+        ),
+    )
 
 
 @memoized
@@ -80,7 +131,7 @@ def load(digest: str, request: Unified, options: Options) -> History | None:
     if seal != _seal(text):
         return None  # damaged: a wrong number in the source would go unnoticed
     kept = json.loads(text)
-    source = Source.from_json(kept["source"])
+    source = _renumbered(Source.from_json(kept["source"]), request)
     report = FunctionReport(
         nodes=kept["nodes"], cost_written=kept["cost_written"], cost=kept["cost"], cached=True
     )
@@ -113,13 +164,13 @@ class CachedHistory(History):
         return self._program
 
 
-def save(digest: str, history: History) -> None:
+def save(digest: str, request: Unified, history: History) -> None:
     """Keep a history; a cache that cannot be written is reported once and then left alone."""
     if not config.cache or not history.report.reproducible:
         return
     assert history.source is not None
     kept = {
-        "source": history.source.to_json(),
+        "source": _numbered(history.source, request).to_json(),
         "program": program_text(history),
         "nodes": history.report.nodes,
         "cost_written": history.report.cost_written,

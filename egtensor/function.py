@@ -135,7 +135,7 @@ def function(
         warn_once(error)
         return InterpretedFunction(history, binding)
     if not history.report.cached:
-        cache.save(key, history)
+        cache.save(key, request, history)
     return CompiledFunction(history, binding, library)
 
 

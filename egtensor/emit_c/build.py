@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import signal
+import time
 import warnings
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from egtensor.errors import CompileError
 from egtensor.kernels.target import Source
 
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g1")
+ABANDONED = 3600.0  # s after which no compiler works in its folder any more
 _private: list[Any] = []
 
 
@@ -131,7 +133,8 @@ def _compile(
     import subprocess  # 2 ms, and most builds are found in the cache
     import tempfile
 
-    # the compiler's own temporary files go there too, so that nothing is left of a killed one
+    _sweep(folder)
+    # the compiler's own temporary files go there too, so that all that is left of a killed one is swept
     with tempfile.TemporaryDirectory(prefix=f"{name}.", suffix=".part", dir=folder) as scratch:
         made = os.path.join(scratch, final.name)
         command = [compiler[0], *flags, "-x", "c", "-", "-o", made, "-lm"]
@@ -156,6 +159,14 @@ def _compile(
             raise _failed(message, text)
         os.replace(made, final)
     return final
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed compilers left behind."""
+    with contextlib.suppress(OSError):
+        for part in folder.glob("*.part"):
+            if time.time() - part.stat().st_mtime > ABANDONED:
+                shutil.rmtree(part, ignore_errors=True)
 
 
 def _failed(message: str, text: str) -> CompileError:

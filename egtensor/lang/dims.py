@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+from weakref import WeakValueDictionary
 
 from egtensor.errors import ShapeError
 
@@ -65,7 +66,7 @@ SIZE_FUNCTIONS: dict[str, Callable[[int, int], int]] = {
 
 Atom = Size | SizeCall
 Monomial = tuple[tuple[Atom, int], ...]
-_atoms: dict[tuple[str, Extent, Extent], SizeCall] = {}
+_atoms: WeakValueDictionary[tuple[str, Extent, Extent], SizeCall] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, eq=False)
