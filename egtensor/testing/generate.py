@@ -18,7 +18,7 @@ from egtensor.lang import api
 from egtensor.lang.dims import Extent, Size
 from egtensor.lang.expr import Expr, resolve, toposort
 from egtensor.lang.op import Leaf
-from egtensor.lang.types import DTYPES
+from egtensor.lang.types import DTYPES, TensorType
 from egtensor.shared import SharedVariable, shared
 from egtensor.testing.evaluation import learn_sizes, node_value
 from egtensor.testing.layouts import LAYOUTS, relaid
@@ -160,9 +160,12 @@ def generate(choose: Chooser, kind: Kind | None = None) -> Sample:
     growth = Growth(choose, kind)
     for _ in range(choose.integer(1, 3)):
         growth.new_input()
-    for _ in range(kind.steps):
+    for step in range(kind.steps):
+        # what order and cancellation make of NaN is where compilers differ most
+        middle = kind.special != "none" and step == kind.steps // 2
+        wanted = pick(choose, ("extreme", "tempting")) if middle else None
         for _ in range(8):
-            if growth.grow():
+            if growth.grow(wanted):
                 break
     return growth.sample()
 
@@ -185,6 +188,7 @@ class Growth:
         self.sizes: dict[Size, Extent] = {}
         self.grown: list[str] = []
         self.stream: Any = None
+        self.watched: list[Expr] = []
         self.largest_axis = pick(choose, (5, 17, 33, 100))
 
     @property
@@ -244,12 +248,13 @@ class Growth:
             shape = tuple(min(n, 7) for n in shape)
         return shape
 
-    def grow(self) -> bool:
-        """Apply one more operator; whether that worked."""
+    def grow(self, wanted: str | None = None) -> bool:
+        """Apply one more operator, drawn or ``wanted``; whether that worked."""
         from egtensor.testing.growers import GROWERS
 
         before, sizes, leaves = dict(self.values), dict(self.sizes), len(self.leaves)
-        name, build = pick(self.choose, GROWERS)
+        fit = [g for g in GROWERS if g[0] == wanted] if wanted else GROWERS
+        name, build = pick(self.choose, fit)
         try:
             made = build(self)
         except (EgTensorError, UnfitError):
@@ -262,6 +267,8 @@ class Growth:
         old = set(self.pool)  # equality of expressions is symbolic
         self.pool += [r for r in dict.fromkeys(results) if r not in old]
         self.grown.append(name)
+        if wanted:
+            self.watched += [r for r in results if isinstance(r.type, TensorType)]
         return True
 
     def evaluate(self, root: Expr) -> bool:
@@ -359,6 +366,7 @@ class Growth:
         used = [x for x in self.pool if not isinstance(x.type, tuple)]
         count = self.choose.integer(1, 2)
         drawn = [used[-1], *(pick(self.choose, used) for _ in range(count - 1))]
+        drawn += self.watched
         # a function knows the sizes of those shared variables only that it reads
         drawn += [x for x in self.leaves if isinstance(x, SharedVariable) and x.ndim]
         places = [k for k, x in enumerate(self.leaves) if not isinstance(x, SharedVariable)]

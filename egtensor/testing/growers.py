@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from egtensor.lang.expr import Expr, broadcast, cast
 from egtensor.lang.op import FUNCTIONS, OPS, Op
 from egtensor.lang.pattern import Variable, variables
 from egtensor.lang.types import DTYPES
-from egtensor.rules.sample import DoesNotApplyError, instantiate
+from egtensor.rules import sample
 from egtensor.testing.generate import FLOATS, Growth, UnfitError, pick
 
 Build = Callable[[Growth], Any]
@@ -444,25 +445,50 @@ def _scan(g: Growth) -> Any:
     return list(several)
 
 
-def _left_side(g: Growth) -> Any:
-    """What a rule of the catalogue rewrites, over operands for which its conditions are often shown."""
+@cache
+def _left_sides() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The rules of the catalogue, and those of them or refuted ones that hold for finite values at most."""
     import rules_catalog
     from egtensor.rules.domain import FINITE
 
-    rule = pick(g.choose, tuple(rules_catalog.rules(FINITE)))
+    rules = tuple(rules_catalog.rules(FINITE))
+    refuted = tuple(claim for family in rules_catalog.families() for claim in family.refutations)
+    return rules, (*(r for r in rules if r.over is FINITE), *refuted)
+
+
+def _left_side(g: Growth) -> Any:
+    """What a rule of the catalogue rewrites, over operands for which its conditions are often shown."""
+    rule = pick(g.choose, _left_sides()[0])
     kinds = "biu" if rule.over.name == "MODULAR" else "f" if g.choose.integer(0, 4) else "biuf"
     x = g.any(kinds)
+    return _instance(g, rule, x, bool(g.choose.integer(0, 1)) and x.dtype.kind == "f")
+
+
+def _tempting(g: Growth) -> Any:
+    """What an unsound rule would rewrite: of NaN, infinities and negative numbers where there are some."""
+    odd = [x for x in g.pool if x.dtype.kind == "f" and not np.isfinite(g.values[x]).all()]
+    return _instance(
+        g, pick(g.choose, _left_sides()[1]), pick(g.choose, odd) if odd else g.any("f"), False
+    )
+
+
+def _instance(g: Growth, rule: Any, x: Expr, positive: bool) -> Any:
+    """The left side of a rule, over ``x`` and what has its type."""
     alike = [y for y in g.pool if y.dtype == x.dtype and g.values[y].shape == g.values[x].shape]
-    positive = bool(g.choose.integer(0, 1)) and x.dtype.kind == "f"
-    symbols = {}
+    symbols: dict[str, Expr] = {}
     for name, variable in variables(rule.lhs).items():
         if isinstance(variable, Variable):
-            chosen = pick(g.choose, alike)
+            chosen = pick(g.choose, alike) if symbols else x
             symbols[name] = named("absolute")(chosen) + 0.25 if positive else chosen
     try:
-        return instantiate(rule, symbols, np.random.default_rng(g.choose.integer(0, 2**20))).lhs
-    except (DoesNotApplyError, AssertionError, IndexError, ValueError, TypeError):
+        made = sample.build(
+            rule.lhs, symbols, {}, np.random.default_rng(g.choose.integer(0, 2**20))
+        )
+    except (sample.DoesNotApplyError, AssertionError, IndexError, ValueError, TypeError, KeyError):
         raise UnfitError from None
+    if not isinstance(made, Expr):
+        raise UnfitError
+    return made
 
 
 # How operators and functions are applied that are not elementwise, and how often.
@@ -478,7 +504,8 @@ OTHERS: tuple[tuple[str, Build, int], ...] = (
     ("uniform", _uniform, 3), ("gradient", _gradient, 24), ("rule", _left_side, 60),
     ("cumsum", _along("cumsum", one=True), 5),
     ("ifelse", _branch, 5), ("scan", _scan, 6), ("cast", _to_integers, 6),
-    ("right_shift", _shifted_bits, 5), ("floor_divide", _quotient, 8), ("maximum", _extreme, 8),
+    ("right_shift", _shifted_bits, 5), ("floor_divide", _quotient, 8), ("extreme", _extreme, 8),
+    ("tempting", _tempting, 8),
 )  # fmt: skip
 REDUCTIONS = (
     "sum sum sum prod max max min mean mean var std any all logsumexp count_nonzero ptp".split()
@@ -489,6 +516,7 @@ INTEGER_ONLY = frozenset(
 )
 USUAL = "add subtract multiply divide power where maximum square floor_divide remainder right_shift".split()
 DIVISIONS = frozenset("floor_divide remainder fmod divmod".split())
+UNREGISTERED = frozenset("gradient uniform products rule extreme tempting".split())
 # Conversions have growers of their own; the others are made by what users write.
 INTERNAL = frozenset("cast philox_bits stop_gradient".split())
 
@@ -517,7 +545,7 @@ def growers() -> tuple[Grower, ...]:
         found += [(op_name, _elementwise(OPS[op_name]))] * 3
     found += [(n, _along(n)) for n in REDUCTIONS]
     found += [(n, _along(n, one=True)) for n in ONE_AXIS]
-    known = {**OPS, **FUNCTIONS, "gradient": None, "uniform": None, "products": None, "rule": None}
+    known = {*OPS, *FUNCTIONS, *UNREGISTERED}
     for name, build, often in OTHERS:
         if name in known:
             found += [(name, build)] * often

@@ -72,6 +72,8 @@ def macro(name: str, *defines: str) -> None:
 
 def record(name: str, op: str, **facets: Any) -> None:
     """A bug of an operator's record."""
+    if "partials" in facets:
+        facets["vjp"] = None
 
     @contextmanager
     def bug() -> Iterator[None]:
