@@ -289,7 +289,11 @@ class Growth:
             if value is None:
                 return False
             learn_sizes(node, value, self.sizes)
-            if not all(map(self.tolerable, value if isinstance(value, tuple) else (value,))):
+            from_bits = (
+                node.op.name == "cast" and args[0].dtype.kind in "iu"
+            )  # exact, however large
+            made = value if isinstance(value, tuple) else (value,)
+            if not from_bits and not all(map(self.tolerable, made)):
                 return False
             self.values[node] = value
         return True

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
@@ -17,7 +18,6 @@ import numpy as np
 
 import egtensor.cache
 import egtensor.emit_c.render
-import egtensor.function
 import egtensor.kernels.schedule
 import egtensor.rules.tables
 import rules_catalog
@@ -40,6 +40,7 @@ from egtensor.rules.dsl import (
 )
 from egtensor.rules.ruleset import RuleSet
 
+FUNCTION: Any = import_module("egtensor.function")  # the package's attribute is the function
 BUGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {}
 BAD = Family("bad")
 
@@ -109,13 +110,13 @@ def step(name: str, change: Callable[[Program, Step], Step | None]) -> None:
     """A bug between extraction and scheduling: steps are changed."""
 
     def bug() -> AbstractContextManager[Any]:
-        schedule = egtensor.function.schedule
+        schedule = egtensor.kernels.schedule.schedule
 
         def changed(program: Program) -> Any:
             steps = tuple(change(program, s) or s for s in program.steps)
             return schedule(replace(program, steps=steps))
 
-        return patch.object(egtensor.function, "schedule", changed)
+        return patch.object(egtensor.kernels.schedule, "schedule", changed)
 
     BUGS[name] = bug
 
@@ -363,8 +364,8 @@ def _folds_narrowly(fold_answer: Any) -> Any:
 
 
 stage("temporaries overlap", egtensor.kernels.schedule, "bins", _one_bin)
-stage("checks of sizes dropped", egtensor.function, "unify", _no_checks)
-stage("updates read new values", egtensor.function, "collect", _reads_new_values)
+stage("checks of sizes dropped", FUNCTION, "unify", _no_checks)
+stage("updates read new values", FUNCTION, "collect", _reads_new_values)
 stage(
     "cache ignores constants",
     egtensor.cache,

@@ -80,9 +80,9 @@ def test_few_samples_cannot_be_judged():
 def test_every_operator_is_applied():
     seen: set[str] = set()
     figures = campaign.Figures()
-    for seed in range(700):
+    for seed in range(1000):
         campaign.count_operators(generate(RandomChooser(seed), Kind(8)), figures)
     seen = set(figures.operators)
-    unseen = {o.name for o in OPS.values() if not isinstance(o.body, Leaf)} - seen - {"pullback"}
-    assert unseen <= {"stop_gradient", "scan", "cond"}, "add a grower"
+    unseen = {o.name for o in OPS.values() if not isinstance(o.body, Leaf)} - seen
+    assert unseen <= {"pullback", "stop_gradient"}, "add a grower, or try it more often"
     assert len(GROWERS) > 200
