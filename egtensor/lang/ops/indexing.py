@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from egtensor.lang.dims import Dim, Extent
 from egtensor.lang.expr import Expr, as_expr, broadcast, cast, scalar
 from egtensor.lang.facts import GE0, INTEGER, always
 from egtensor.lang.op import Attrs, Gather, Library, Op, Scatter, composed
+from egtensor.lang.ops.bitwise import bitwise_and
 from egtensor.lang.ops.elementwise import INTEGRAL, not_equal
 from egtensor.lang.ops.leaf import iota
 from egtensor.lang.ops.shape import reshape, slice_, transpose
@@ -205,9 +207,15 @@ def getitem(x: Any, index: Any) -> Expr:
 
 
 def _entries(x: Expr, index: Any) -> list[Any]:
+    given = index if isinstance(index, tuple) else (index,)
     entries: list[Any] = []
-    for entry in index if isinstance(index, tuple) else (index,):
-        entries.extend(_places(entry) if _is_mask(entry) else [entry])
+    for k, entry in enumerate(given):
+        if _is_mask(entry):
+            after = any(e is Ellipsis for e in given[:k])
+            first = x.ndim - _axes(given[k:]) if after else _axes(given[:k])
+            entries.extend(_places(x, entry, first))
+        else:
+            entries.append(entry)
     used = sum(e is not None and e is not Ellipsis for e in entries)
     ellipses = sum(e is Ellipsis for e in entries)
     if used > x.ndim or ellipses > 1:
@@ -234,10 +242,30 @@ def _is_mask(entry: Any) -> bool:
     return isinstance(entry, (Expr, np.ndarray)) and entry.dtype == BOOL
 
 
-def _places(mask: Any) -> tuple[Any, ...]:
+def _axes(entries: Sequence[Any]) -> int:
+    """How many axes some entries of an index are for."""
+    return sum(np.ndim(e) if _is_mask(e) else e is not None and e is not Ellipsis for e in entries)
+
+
+def _places(x: Expr, mask: Any, first: int) -> tuple[Any, ...]:
+    """Where a mask holds that is for the axes of ``x`` from ``first`` on, whose sizes it must have."""
     if isinstance(mask, list):
         mask = np.asarray(mask)
-    return np.nonzero(mask) if isinstance(mask, np.ndarray) else nonzero_(mask)
+    shape = x.shape[first : first + mask.ndim]
+    if mask.shape == shape:
+        return np.nonzero(mask) if isinstance(mask, np.ndarray) else nonzero_(mask)
+    pairs = list(zip(mask.shape, shape, strict=False))
+    if any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in pairs):
+        raise IndexingError(
+            f"a mask of shape {mask.shape} does not fit axes {first} and following of {x.type}\n"
+            f"  a mask has the sizes of the axes it is for\n"
+            f"  fix: slice the mask or the tensor"
+        )
+    if len(pairs) < mask.ndim:
+        return nonzero_(mask)  # too many axes, which is an error later
+    if any((a == 1) != (b == 1) for a, b in pairs):
+        return nonzero_(reshape(as_expr(mask), shape=shape))  # must not stretch
+    return nonzero_(bitwise_and(mask, scalar(True, TensorType(BOOL, shape))))
 
 
 def _is_array(entry: Any) -> bool:
