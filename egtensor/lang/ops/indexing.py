@@ -262,10 +262,10 @@ def _places(x: Expr, mask: Any, first: int) -> tuple[Any, ...]:
             f"  fix: slice the mask or the tensor"
         )
     if len(pairs) < mask.ndim:
-        return nonzero_(mask)  # too many axes, which is an error later
+        return nonzero_(mask)  # type: ignore[no-any-return]  # too many axes: an error later
     if any((a == 1) != (b == 1) for a, b in pairs):
-        return nonzero_(reshape(as_expr(mask), shape=shape))  # must not stretch
-    return nonzero_(bitwise_and(mask, scalar(True, TensorType(BOOL, shape))))
+        return nonzero_(reshape(as_expr(mask), shape=shape))  # type: ignore[no-any-return]  # must not stretch
+    return nonzero_(bitwise_and(mask, scalar(True, TensorType(BOOL, shape))))  # type: ignore[no-any-return]
 
 
 def _is_array(entry: Any) -> bool:
