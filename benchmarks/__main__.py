@@ -28,6 +28,8 @@ def main() -> None:
     )
     if options.sections:
         campaign = replace(campaign, sections=options.sections.split(","))
+    if options.note:
+        campaign = replace(campaign, note=options.note)
     if options.peers:
         campaign = replace(campaign, peers=[peer.strip() for peer in options.peers.split(";")])
     print(markdown(measure(campaign, out)))

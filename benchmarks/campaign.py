@@ -35,6 +35,7 @@ class Campaign:
     repeats    new processes per compilation or import
     budget     seconds after which a compilation is not repeated
     ceilings   whether to measure the ceilings of the machine
+    note       what a reader must know of the conditions
     """
 
     threads: int = 1
@@ -50,6 +51,7 @@ class Campaign:
     repeats: int = 7
     budget: float = 40.0
     ceilings: bool = True
+    note: str = ""
 
 
 SHORT = Campaign(
@@ -76,6 +78,7 @@ def measure(campaign: Campaign, out: Path) -> dict[str, Any]:
     result |= {
         "date": str(datetime.date.today()),
         "threads": campaign.threads,
+        "note": campaign.note or result.get("note", ""),
         "machine": accounting.machine(),
         "versions": result.get("versions", {}) | versions,
         "ceilings": result.get("ceilings", {}) | _ceilings(campaign),

@@ -16,9 +16,9 @@ from benchmarks.workloads import Case
 IMPORT = """
 import time
 {before}
-start = time.perf_counter()
+start = time.process_time()
 import {package}
-print(time.perf_counter() - start)
+print(time.process_time() - start)
 """
 
 
@@ -53,7 +53,7 @@ def measure_compilation(
 def measure_imports(
     entries: Sequence[PeerEntry], *, threads: int, repeats: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row per package: seconds of importing it, alone and with NumPy already there."""
+    """Yield one row per package: CPU seconds of importing it, alone and after NumPy."""
     for package in dict.fromkeys(entry.package for entry in entries):
         row: dict[str, Any] = {"case": package}
         for key, before in (("alone", ""), ("after_numpy", "import numpy")):

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 from benchmarks.processes import environment
 
 RATE = 0.01
+BUDGET = 60.0  # s; the C compiler takes most of it for the largest expression
+ENOUGH = 2  # reports besides the first, however long they take
 
 
 def measure_optimiser(names: Sequence[str], *, repeats: int, log: Path) -> Iterator[dict[str, Any]]:
@@ -87,8 +90,10 @@ EXPRESSIONS: dict[str, Callable[[Any], tuple[list[Any], list[Any], list[Any]]]] 
 def _measure(name: str, repeats: int) -> dict[str, Any]:
     import egtensor as et
 
-    reports = []
+    reports, start = [], time.perf_counter()
     for repeat in range(repeats + 1):  # the first also pays for what is loaded lazily
+        if len(reports) > ENOUGH and time.perf_counter() - start > BUDGET:
+            break
         et.config.cache_dir = f"{os.environ['BENCHMARK_CACHE']}/{repeat}"
         data, outputs, parameters = EXPRESSIONS[name](et)
         reports.append(et.function(data + parameters, outputs).report)

@@ -59,6 +59,8 @@ def _conditions(result: Mapping[str, Any]) -> str:
         "Medians; the best of a row is bold. `~`: too few undisturbed blocks. "
         "Square brackets: 95% bootstrap interval.",
     ]
+    if result.get("note"):
+        lines += ["", result["note"]]
     return "\n".join(lines)
 
 
@@ -189,7 +191,7 @@ TABLES: dict[str, tuple[str, Callable[[Sequence[Row]], str]]] = {
     "call": ("Call overhead: vectors of 10 elements", _timing_table),
     "run": ("Run time", _timing_table),
     "compile": ("Compile time", _compile_table),
-    "import": ("Import time", _import_table),
+    "import": ("Import, CPU time", _import_table),
     "optimiser": ("Optimiser alone", _optimiser_table),
     "memory": ("Peak memory", _memory_table),
 }
