@@ -200,7 +200,8 @@ def _wrong_slope(sample: Sample, cost: Expr, x: Expr, gradient: Expr, direction:
         near, far = float((right - left) / (2 * h)), float((above - below) / (4 * h))
         sides = float((right - here) / h), float((here - left) / h)
     scale = float(np.sum(np.abs(values[plain_gradient] * v))) + abs(near) + 1e-6
-    smooth = abs(near - far) < 1e-4 * scale and abs(sides[0] - sides[1]) < 1e-2 * scale
+    # a kink changes the slope by half of what the sides differ by
+    smooth = abs(near - far) < 1e-4 * scale and abs(sides[0] - sides[1]) < SLOPE_TOLERANCE * scale
     noise = 1e-10 * abs(float(here)) / h
     if not smooth or not np.isfinite(slope) or noise > 1e-4 * scale:
         return ""
