@@ -40,6 +40,7 @@ from egtensor.testing.shrink import shrink
 
 BATCH = 6  # samples that are compiled as one function
 SHARE = 8  # batches that a process does before it reports
+LENGTHENED = 4  # arguments that are made too long, one after the other
 FULL = 4  # one batch of so many is built with the flags that users get
 ROTATION = 8  # settings that a process goes through, since a change of rules costs a new e-graph
 MEMBER_TOLERANCE = 1e-5  # of the largest element; wrong rules are wrong by far more
@@ -234,7 +235,7 @@ def batch(seeds: Sequence[int], setting: Setting, figures: Figures) -> None:
     if (
         number % 20 == 7
     ):  # the same programs with other numbers or dtypes must not be taken for these
-        twin = 1 + number // 20 % 2
+        twin = 1 + number // 8 % 2
         twins = {s: Kind(k.steps, k.special, twin=twin) for s, k in kinds.items()}
         try_samples(twins, setting, figures)
 
@@ -392,26 +393,31 @@ def wrong_state(whole: Sample, state: Sequence[Any], got: Sequence[Any]) -> str:
 def wrong_refusal(whole: Sample, fn: Any) -> str:
     """Whether sizes that disagree are accepted: one argument is longer than the others expect."""
     long = [k for k, v in enumerate(whole.values) if v.ndim and v.size and v.shape[0] > 1]
-    if not long:
-        return ""
-    k = long[whole.values[long[0]].size % len(long)]
-    values = list(whole.values)
-    values[k] = np.concatenate([values[k], values[k][:1]])
-    known = {**whole.known, **dict(zip(whole.inputs, values, strict=True))}
+    for k in long[:LENGTHENED]:
+        values = list(whole.values)
+        values[k] = np.concatenate([values[k], values[k][:1]])
+        reason = _refusal(whole, values)
+        if not reason:
+            continue
+        try:
+            fn(*values)
+        except EgTensorError:
+            continue
+        finally:
+            whole.reset()
+        return f"a call is not refused though {reason}"
+    return ""
+
+
+def _refusal(whole: Sample, values: Sequence[Any]) -> str:
+    """Why the interpreter finds that sizes disagree; empty where it does not."""
     try:
-        interpret(resolved(whole.outputs), known)
-        return ""
+        interpret(whole.outputs, {**whole.known, **dict(zip(whole.inputs, values, strict=True))})
     except ShapeError as error:
-        reason = str(error)
+        return str(error)
     except (EgTensorError, IndexError, ValueError, np.linalg.LinAlgError):
         return ""
-    try:
-        fn(*values)
-    except EgTensorError:
-        return ""
-    finally:
-        whole.reset()
-    return f"a call is not refused though {reason}"
+    return ""
 
 
 def wrong_members(whole: Sample, fn: Any, figures: Figures) -> tuple[str, str] | None:
