@@ -329,3 +329,12 @@ def test_names_may_be_anything(name):
     np.testing.assert_array_equal(fn(np.ones(2)), [2, 2])
     with pytest.raises(ShapeError, match="must be equal, but are 3 and 2"):
         fn(np.ones(3))
+
+
+def test_sizes_known_only_in_the_call_may_have_to_be_equal():
+    x = et.vector("x")
+    positive = x > 0
+    fn = et.function([x], x[positive] + x[~positive])
+    np.testing.assert_array_equal(fn([1.0, -2.0, 3.0, -5.0]), [-1, -2])
+    with pytest.raises(et.errors.ExecutionError, match="there are 1 elements where 2 must be"):
+        fn([1.0, 2.0, -3.0])

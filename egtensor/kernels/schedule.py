@@ -100,6 +100,9 @@ class Scheduler:
         self.sites: list[Site] = parent.sites if parent else []
         self.buffers: dict[Buffer, None] = parent.buffers if parent else {}
         self.given: set[Size] = parent.given if parent else set()
+        self.defined: set[Size] = (
+            set()
+        )  # by the calls so far; a later one with such a size is checked
         self.inputs = self._input_buffers()
 
     def plan(self) -> KernelPlan:
@@ -313,7 +316,9 @@ class Scheduler:
             case "scatter":
                 return [*scatter_kernels(lowering, name, place)]
             case "call":
-                return [call_of(lowering, place, self.given)]
+                call = call_of(lowering, place, self.given | self.defined)
+                self.defined.update(call.defines)
+                return [call]
             case "region":
                 return self._nested(lowering, place, name)
             case role:
