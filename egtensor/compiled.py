@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -232,8 +232,3 @@ def numbered_inputs(exprs: Sequence[Expr], types: Sequence[TensorType]) -> list[
         used[k] if k in used else make(OPS["input"], (), (k, f"input_{k}", t, NOTHING))
         for k, t in enumerate(types)
     ]
-
-
-def with_report(history: History, **changes: Any) -> History:
-    """The history with changes to its report."""
-    return replace(history, report=replace(history.report, **changes))

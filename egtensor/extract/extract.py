@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from egtensor.extract.cost import NEVER, CostModel, elements
-from egtensor.extract.program import Program, Step, node_type
+from egtensor.extract.program import Program, Step
 from egtensor.extract.search import (
     Choice,
     Graph,
@@ -19,6 +19,7 @@ from egtensor.extract.search import (
 from egtensor.lang.op import Types
 from egtensor.lang.types import TensorType
 from egtensor.rules.classes import EClasses
+from egtensor.rules.tables import result_type
 
 # work per element that a form is charged where a stable rule has a more accurate one: 8 bits of error, at
 # so many float32 additions each
@@ -129,7 +130,7 @@ def infer_types(classes: EClasses) -> list[Types | None]:
         for n, node in enumerate(classes.nodes):
             c = classes.class_of[n]
             if types[c] is None and all(types[a] is not None for a in node.args):
-                types[c] = node_type(node.op, node.attrs, tuple(types[a] for a in node.args))
+                types[c] = result_type(node.op, node.attrs, tuple(types[a] for a in node.args))
                 changed = True
     return types
 

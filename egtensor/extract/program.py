@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from egtensor.errors import VerifyError
@@ -11,6 +11,7 @@ from egtensor.lang.dims import Extent
 from egtensor.lang.expr import Expr, Line, toposort
 from egtensor.lang.op import Op, Types
 from egtensor.lang.types import TensorType
+from egtensor.rules.tables import result_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +79,6 @@ def to_exprs(program: Program) -> list[Expr]:
     return [made[r] for r in program.results]
 
 
-def drop_unused(program: Program) -> Program:
-    """Remove the steps no result depends on; the order of the others is kept."""
-    used = set(program.results)
-    for i in reversed(
-        range(len(program.steps))
-    ):  # operands come before their step: one sweep is enough
-        if i in used:
-            used.update(program.steps[i].args)
-    place = {old: new for new, old in enumerate(sorted(used))}
-    steps = (program.steps[i] for i in sorted(used))
-    return Program(
-        steps=tuple(replace(s, args=tuple(place[a] for a in s.args)) for s in steps),
-        results=tuple(place[r] for r in program.results),
-        equalities=program.equalities,
-    )
-
-
 def verify(program: Program) -> Program:
     """The program itself, after checking that it is typed and ordered; VerifyError names the step."""
     for i, step in enumerate(program.steps):
@@ -114,18 +98,8 @@ def verify(program: Program) -> Program:
     return program
 
 
-def node_type(op: Op, attrs: tuple[Any, ...], operands: tuple[Any, ...]) -> Types:
-    """The type of an operator applied to operands of these types."""
-    if op.type_rule is not None:
-        return op.type_rule(op, operands, dict(zip(op.attrs, attrs, strict=True)), [])
-    assert op.promote is not None
-    dtypes = op.promote(op.name, tuple(t.dtype for t in operands))[len(operands) :]
-    types = tuple(TensorType(d, operands[0].shape) for d in dtypes)
-    return types[0] if op.results == 1 else types
-
-
 def _inferred(program: Program, step: Step) -> Types:
-    return node_type(step.op, step.attrs, tuple(program.steps[a].type for a in step.args))
+    return result_type(step.op, step.attrs, tuple(program.steps[a].type for a in step.args))
 
 
 def _rank_and_dtype(types: Types) -> Iterable[Any]:

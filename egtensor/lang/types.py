@@ -107,18 +107,6 @@ def like_ufunc(ufunc: np.ufunc) -> Promotion:
     return Promotion(lambda dtypes: ufunc_dtypes(ufunc, dtypes))
 
 
-def like_float_function(results: int = 1) -> Promotion:
-    """Promote as SciPy's special functions do: to a float dtype common to all operands."""
-
-    def rule(dtypes: tuple[DType | Weak, ...]) -> tuple[DType, ...]:
-        strong = [d for d in dtypes if not isinstance(d, type)]
-        floats = [d if d.kind == "f" else FLOAT64 for d in strong]
-        common = np.result_type(*floats) if floats else FLOAT64
-        return (common,) * (len(dtypes) + results)
-
-    return Promotion(rule)
-
-
 def extents_agree(a: Extent, b: Extent, equalities: Equalities) -> bool:
     """Whether two sizes can be equal; what must hold at run time is appended to ``equalities``."""
     if a == b:

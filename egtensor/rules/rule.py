@@ -27,7 +27,7 @@ from egtensor.lang.facts import (
     POSITIVE,
     Fact,
 )
-from egtensor.lang.pattern import AttrCall, LiteralPattern, Node, Pattern, Variable, variables
+from egtensor.lang.pattern import AttrCall, LiteralPattern, Node, Pattern, variables
 from egtensor.rules import attributes, infer
 from egtensor.rules.domain import EXACT, FINITE, MODULAR, REAL, SHAPE, STABLE, Domain
 
@@ -258,8 +258,3 @@ class Refuted:
 
     def __str__(self) -> str:
         return f"{self.family}/{self.name}"
-
-
-def is_bare(p: Pattern) -> bool:
-    """Whether a side is a variable or a literal alone."""
-    return isinstance(p, (Variable, LiteralPattern))

@@ -12,7 +12,7 @@ from egtensor.lang.dims import Extent, Size, as_size
 from egtensor.lang.expr import Expr, resolve, toposort
 from egtensor.lang.interpret import WIDER, Surroundings
 from egtensor.lang.op import Library as LibraryCall
-from egtensor.lang.op import Missing, Prefix, Reduce, Region, Scalar, Scatter
+from egtensor.lang.op import Prefix, Reduce, Region, Scalar, Scatter
 from egtensor.lang.ops.elementwise import ROUNDING_GRID
 from egtensor.lang.subgraph import SubGraph
 from egtensor.lang.types import TensorType
@@ -140,11 +140,6 @@ def learn_sizes(node: Expr, value: Any, sizes: Sizes) -> None:
         for extent, n in zip(type_.shape, array.shape, strict=True):
             if (size := as_size(extent)) is not None:
                 sizes.setdefault(size, n)
-
-
-def can_differ(node: Expr) -> bool:
-    """Whether results of the operator's real function are rounded."""
-    return not isinstance(node.op.real, Missing)
 
 
 def _known(sizes: Mapping[Size, Extent]) -> dict[Size, int]:
